@@ -1,0 +1,1 @@
+"""The trial, and one file per metric."""

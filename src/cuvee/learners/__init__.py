@@ -1,0 +1,1 @@
+"""The downstream models that utility and detection are measured with."""

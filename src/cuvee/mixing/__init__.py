@@ -1,0 +1,1 @@
+"""Mixing real and synthetic rows."""
