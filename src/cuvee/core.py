@@ -219,7 +219,12 @@ class Model:
                 self._write(fresh)
                 if folder.exists():
                     folder.rename(old)
-                fresh.rename(folder)
+                try:
+                    fresh.rename(folder)
+                except OSError:
+                    if old.exists():
+                        old.rename(folder)
+                    raise
         except OSError as error:
             raise ModelError(f"The model can't be written to {folder}: {error.strerror}.") from error
 

@@ -1,0 +1,1 @@
+"""Columns to arrays and back, one file a kind."""

@@ -1,0 +1,109 @@
+"""Which codec a column gets, from what the schema says it means and what its dtype can hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from numpy.random import Generator
+
+from cuvee.codec.boolean import BooleanCodec
+from cuvee.codec.category import CategoryCodec
+from cuvee.codec.codec import LEAST, Arrays, Codec
+from cuvee.codec.datetime import DatetimeCodec
+from cuvee.codec.duration import DurationCodec
+from cuvee.codec.identifier import IdentifierCodec
+from cuvee.codec.number import NumberCodec
+from cuvee.codec.opaque import OpaqueCodec
+from cuvee.codec.text import TextCodec
+from cuvee.codec.written import WrittenCodec
+from cuvee.data.errors import ModelError
+from cuvee.data.kinds import Kind, plain_kind
+from cuvee.data.schema import Column
+
+CODECS: Mapping[str, type[Codec]] = {
+    codec.kind: codec
+    for codec in (
+        *(BooleanCodec, CategoryCodec, DatetimeCodec, DurationCodec, IdentifierCodec),
+        *(NumberCodec, OpaqueCodec, TextCodec, WrittenCodec),
+    )
+}
+"""All codecs by the name they have in model files."""
+CODED_ROLES = frozenset({"phone", "national_id", "ip", "card"})
+"""Roles of a person whose values have a form; they are made after it and never copied."""
+SPOKEN_ROLES = frozenset({"name", "email", "address", "url"})
+"""Roles of a person whose values are text; they are made letter by letter and never copied."""
+
+
+def fit_codec(series: pl.Series, column: Column, *, unique: bool = False, least: int = LEAST, rng: Generator) -> Codec:
+    """Learn one column with one row or more.
+
+    Args:
+        series: The column, named.
+        column: What it means.
+        unique: Whether no value may repeat, as in a key of one column.
+        least: The fewest rows a stored figure may come from.
+        rng: For the order in which ids are made.
+    """
+    name, dtype = series.name, series.dtype
+    key = int(rng.integers(2**31))
+    if series.null_count() == len(series):
+        return OpaqueCodec.fit(name, series)
+    textual = dtype == pl.String or isinstance(dtype, pl.Categorical)
+    if (textual or dtype.is_integer()) and (unique or column.role in CODED_ROLES):
+        return IdentifierCodec.fit(name, series, key=key, least=least, role=column.role)
+    if textual and column.role in SPOKEN_ROLES:
+        return TextCodec.fit(name, series, least=least, role=column.role)
+    if column.kind == "id" and (textual or dtype.is_integer()):
+        repeating = _shared(series, least) >= 0.5
+        return (
+            CategoryCodec.fit(name, series, least=least)
+            if repeating
+            else IdentifierCodec.fit(name, series, key=key, least=least)
+        )
+    return _of_kind(column.kind, series, least)
+
+
+def restore_codec(values: Mapping[str, Any], arrays: Arrays) -> Codec:
+    """The codec whose `state` this is.
+
+    Raises:
+        ModelError: The kind of codec is not known.
+    """
+    kind = values["kind"]
+    if kind not in CODECS:
+        raise ModelError(f"The model has a column of the kind {kind!r}, which this version of cuvee does not know.")
+    return CODECS[kind].restore(values, arrays)
+
+
+def _of_kind(kind: Kind, series: pl.Series, least: int) -> Codec:
+    """The codec for what the column means, or for what its dtype is where the two do not go together."""
+    name, dtype = series.name, series.dtype
+    plain = plain_kind(dtype)
+    if plain == "opaque" or kind in {"opaque", "image"}:
+        return OpaqueCodec.fit(name, series)
+    if plain == "boolean":
+        return BooleanCodec.fit(name, series)
+    if kind in {"category", "boolean", "id"} or isinstance(dtype, pl.Enum):
+        return CategoryCodec.fit(name, series, least=least)
+    measured = {"number": NumberCodec, "datetime": DatetimeCodec, "duration": DurationCodec}.get(plain)
+    return _of_text(kind, series, least) if measured is None else measured.fit(name, series, least=least)
+
+
+def _of_text(kind: Kind, series: pl.Series, least: int) -> Codec:
+    """The codec of a text column whose kind is number, datetime, text or another that text can have."""
+    written: Codec | None = None
+    if kind in {"number", "geo"}:
+        written = WrittenCodec.fit_numbers(series.name, series, least=least)
+    elif kind == "datetime":
+        written = WrittenCodec.fit_dates(series.name, series, least=least)
+    if written is not None:
+        return written
+    if kind != "text" and _shared(series, least) >= 0.5:
+        return CategoryCodec.fit(series.name, series, least=least)
+    return TextCodec.fit(series.name, series, least=least)
+
+
+def _shared(series: pl.Series, least: int) -> float:
+    """The share of the values that at least `least` rows have."""
+    counts = series.drop_nulls().rename("value").value_counts(name="count")["count"]
+    return float(counts.filter(counts >= least).sum()) / max(float(counts.sum()), 1.0)
