@@ -1,0 +1,45 @@
+"""Scores, blends, models and mixes as one page that a person can read and keep."""
+
+from typing import Any
+
+import numpy as np
+
+from cuvee.reporting.document import Report
+from cuvee.reporting.material import completed, gather
+from cuvee.reporting.page import page
+from cuvee.reporting.summary import summarise
+
+__all__ = ["Report", "report"]
+
+
+def report(
+    *values: Any,
+    title: str | None = None,
+    real: Any = None,
+    train: Any = None,
+    holdout: Any = None,
+    synthetic: Any = None,
+    predict: str | None = None,
+    seed: int = 0,
+) -> Report:
+    """One self-contained page of what was made and what it is worth: summaries only, never a row of real data.
+
+    Args:
+        values: A run, scores, blends, models and mixed data, in any order, or paths to them.
+        title: Title of the page; None says what was compared.
+        real: Real rows, to draw against the synthetic ones; None means `train`.
+        train: Real rows that the model saw; None means `real`.
+        holdout: Real rows that it did not see; without them ceilings and safety are not assessed.
+        synthetic: Synthetic rows. With real ones and no scores among the values, they are evaluated here.
+        predict: Target of usefulness: a column, or one comparison such as "arr_delay > 15".
+        seed: The same seed and values give the same bytes.
+
+    Raises:
+        CuveeError: A value is none of those that a report can show, or the data can't be compared.
+    """
+    material = gather(values)
+    material = completed(
+        material, real=real, train=train, holdout=holdout, synthetic=synthetic, predict=predict, seed=seed
+    )
+    data = summarise(material, title=title, rng=np.random.default_rng(seed))
+    return Report(page(data), data)

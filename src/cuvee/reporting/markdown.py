@@ -1,0 +1,39 @@
+"""The short form of a report as Markdown, for a comment under a change."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cuvee.reporting.verdict import title
+from cuvee.reporting.words import number, percent, short
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
+_MARKS = {"pass": "✓", "part": "△", "fail": "✗", "none": "–"}
+
+
+def markdown(data: Mapping[str, Any]) -> str:
+    """Verdict, figures and the largest differences; every text from outside is escaped."""
+    lines = [f"# {_text(data['title'], 120)}", ""]
+    for a in data["verdict"]:
+        lines += [
+            f"**{_text(a['question'])} {_MARKS[a['state']]} {_text(a['word'])}.** {_text(a['sentence'], 400)}",
+            "",
+        ]
+    if data["scores"]:
+        lines += ["| Figure | Synthetic | 95 % interval | Floor | Real | |", "|---|--:|--:|--:|--:|---|"]
+        lines += [_score_row(s) for s in data["scores"]] + [""]
+    worst = sorted((c for c in data["columns"] if c["difference"] is not None), key=lambda c: -c["difference"])[:5]
+    if worst:
+        lines += ["| Column | Differs by |", "|---|--:|"]
+        lines += [f"| {_text(c['column'], 60)} | {percent(c['difference'])} |" for c in worst] + [""]
+    return "\n".join(lines)
+
+
+def _score_row(score: Mapping[str, Any]) -> str:
+    interval = " to ".join(number(v) for v in score["interval"]) if score["interval"] else "–"
+    figures = " | ".join((number(score["value"]), interval, number(score["floor"]), number(score["ceiling"])))
+    return f"| {_text(title(score['name']))} | {figures} | {_text(score['verdict'], 300)} |"
+
+
+def _text(value: str, length: int = 80) -> str:
+    return _SPECIAL.sub(r"\\\1", short(value, length))

@@ -1,0 +1,137 @@
+"""The three questions that a report answers first, in words with their rule, not in colours alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cuvee.core import Score, Scores
+from cuvee.reporting.words import listed
+
+State = Literal["pass", "part", "fail", "none"]
+
+RULE = (
+    "Each figure is judged against what independent columns reach (the floor) and what untouched real rows reach (the "
+    "ceiling). Yes: every figure that was assessed is fine. In part: some are not, or are at least half way to real "
+    "rows. No: none is. For safety a single figure that is not fine is a warning. Not assessed: something was missing "
+    "that the judgement needs."
+)
+
+METRICS = {
+    "shape": ("Shape", "How well each column by itself agrees with the real one"),
+    "pairs": ("Pairs", "How well each pair of columns goes together as in the real rows"),
+    "detection": ("Detection", "How well a classifier tells synthetic rows from real ones"),
+    "utility": ("Utility", "How well a model trained on synthetic rows predicts real ones"),
+    "copies": ("Copies", "Synthetic rows that stand suspiciously close to rows the model saw"),
+}
+
+_TITLES = {"dcr_share": "DCR share"}
+HALF_WAY = 50
+"""A figure that falls short counts in part where it is at least this far from the floor (0) to real rows (100)."""
+
+_QUESTIONS: tuple[tuple[Literal["fidelity", "utility", "privacy"], str, dict[State, tuple[str, str]]], ...] = (
+    (
+        "fidelity",
+        "Is it like the real data?",
+        {
+            "pass": ("Yes", "The synthetic rows are like the real ones in every way that was measured."),
+            "part": ("In part", "The synthetic rows are like the real ones in part; {failed} fell short."),
+            "fail": ("No", "The synthetic rows are not like the real ones: {failed} fell short."),
+            "none": ("Not assessed", "{missing}"),
+        },
+    ),
+    (
+        "utility",
+        "Is it useful?",
+        {
+            "pass": ("Yes", "What a model learns from the synthetic rows holds for real rows."),
+            "part": ("In part", "A model can learn from the synthetic rows, but not everything: {failed} fell short."),
+            "fail": ("No", "What a model learns from the synthetic rows does not hold for real rows."),
+            "none": ("Not assessed", "{missing}"),
+        },
+    ),
+    (
+        "privacy",
+        "Is it safe?",
+        {
+            "pass": (
+                "No leak found",
+                "Nothing suggests that real rows were copied. A test that finds nothing is not a proof.",
+            ),
+            "part": ("Warning", "The synthetic rows may give real rows away: look at {failed} before you share them."),
+            "fail": ("Warning", "The synthetic rows may give real rows away: look at {failed} before you share them."),
+            "none": ("Not assessed", "{missing}"),
+        },
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question, answered.
+
+    Attributes:
+        family: What it speaks of.
+        question: The question.
+        state: `pass`, `part`, `fail` or `none` (not assessed).
+        word: The answer in a word or two.
+        sentence: The answer in a sentence.
+        because: Metric and what it found, one each.
+    """
+
+    family: str
+    question: str
+    state: State
+    word: str
+    sentence: str
+    because: tuple[tuple[str, str], ...]
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "family": self.family,
+            "question": self.question,
+            "state": self.state,
+            "word": self.word,
+            "sentence": self.sentence,
+            "because": [{"metric": m, "sentence": s} for m, s in self.because],
+        }
+
+
+def answers(scores: Scores) -> tuple[Answer, ...]:
+    """The three answers that the scores support."""
+    return tuple(_answer(scores, family, question, words) for family, question, words in _QUESTIONS)
+
+
+def title(metric: str) -> str:
+    """A metric's name for a reader."""
+    if metric in METRICS:
+        return METRICS[metric][0]
+    return _TITLES.get(metric, metric.replace("_", " ").capitalize())
+
+
+def _answer(scores: Scores, family: str, question: str, words: dict[State, tuple[str, str]]) -> Answer:
+    own = [s for s in scores.scores if s.family == family]
+    state = _state(own)
+    failed = listed([title(s.name).lower() for s in own if s.passed is False])
+    word, sentence = words[state]
+    because = tuple((title(s.name), s.verdict) for s in own)
+    return Answer(
+        family, question, state, word, sentence.format(failed=failed, missing=_missing(scores, family)), because
+    )
+
+
+def _state(own: Sequence[Score]) -> State:
+    judged = [s.passed for s in own if s.passed is not None]
+    if not judged:
+        return "none"
+    near = any((s.anchored or 0) >= HALF_WAY for s in own)
+    return "pass" if all(judged) else "part" if any(judged) or near else "fail"
+
+
+def _missing(scores: Scores, family: str) -> str:
+    """What the judgement lacks."""
+    if not scores.rows.get("holdout"):
+        return "This needs real rows that the model never saw. Set some aside before fitting (holdout)."
+    if family == "utility" and scores.predict is None:
+        return "This needs a column to predict (predict)."
+    return "No figure of this kind was judged."
