@@ -1,6 +1,5 @@
 """What a blend did, for people and for the report."""
 
-import math
 from typing import Literal
 
 from cuvee.core import Spec
@@ -78,12 +77,13 @@ class Summary(Spec):
 
 
 def percent(share: float) -> str:
-    """A share with one decimal, rounded down, so that 100.0 % means all.
+    """A share with one decimal; 100.0 % means all and 0.0 % means none.
 
-    >>> percent(0.99999), percent(1.0)
-    ('99.9 %', '100.0 %')
+    >>> percent(0.99999), percent(1.0), percent(0.8517)
+    ('99.9 %', '100.0 %', '85.2 %')
     """
-    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f} %"
+    shown = 100 * share if share in {0, 1} else min(max(100 * share, 0.1), 99.9)
+    return f"{shown:.1f} %"
 
 
 def _end(source: str, columns: tuple[str, ...]) -> str:

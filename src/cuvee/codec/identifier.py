@@ -15,8 +15,8 @@ from cuvee.codec.scale import integer_range
 from cuvee.data.errors import ModelError
 from cuvee.numeric.permutation import LARGEST, permuted
 
-DENSE = 1.2
-"""Whole numbers are a counter when their range is at most this many times their number."""
+DENSE = 2.0
+"""Whole numbers are a counter when their range is at most this many times their number: half of a counter is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whole numbers anywhere between two round numbers, in the order of a permutation."""
+    """Whole numbers anywhere between two round numbers, in the order of a permutation; then those that follow."""
 
     low: int
     size: int
@@ -83,7 +83,7 @@ class IdentifierCodec(Codec):
         if isinstance(self.maker, Patterns):
             return self.maker.room
         if isinstance(self.maker, Span):
-            return self.maker.size
+            return integer_range(self.dtype)[1] - self.maker.low + 1
         return integer_range(self.dtype)[1] - self.maker.first + 1 if self.dtype.is_integer() else LARGEST
 
     def place(self, series: pl.Series, *, rng: Generator) -> Placed:
@@ -107,7 +107,8 @@ class IdentifierCodec(Codec):
         if isinstance(maker, Patterns):
             return maker.write(len(rows), start=int(rows[0]) if len(rows) else 0)
         if isinstance(maker, Span):
-            return _shifted(permuted(rows, maker.size, key=maker.key), maker.low)
+            inside = permuted(np.minimum(rows, maker.size - 1), maker.size, key=maker.key)
+            return _shifted(np.where(rows < maker.size, inside, rows), maker.low)
         numbers = _shifted(rows, maker.first)
         if self.dtype.is_integer():
             return numbers

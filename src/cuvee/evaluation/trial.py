@@ -112,8 +112,9 @@ def _align(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """The same tables with one dtype for each column that loses nothing."""
     aligned = dict(frames)
     different: list[str] = []
-    for column, dtype in frames["train"].schema.items():
-        dtypes = {part: frame.schema[column] for part, frame in frames.items()}
+    schemas = {part: frame.schema for part, frame in frames.items()}
+    for column, dtype in schemas["train"].items():
+        dtypes = {part: schema[column] for part, schema in schemas.items()}
         if all(d == dtype for d in dtypes.values()):
             continue
         common = _common_dtype(list(dtypes.values()))
@@ -154,10 +155,10 @@ def _shuffle_columns(frame: pl.DataFrame, rows: int, kinds: Mapping[str, Kind], 
     """Each column drawn by itself. Sorted first, and with a generator of its own, so that order does not matter."""
     seed = int(rng.integers(2**63))
     drawn: list[pl.Series] = []
-    for column in frame.columns:
+    for column, dtype in frame.schema.items():
         own = named_rng(seed, column)
         whole, rest = divmod(rows, frame.height)
         picks = np.concatenate([np.tile(np.arange(frame.height), whole), own.permutation(frame.height)[:rest]])
-        values = frame[column] if reading(frame.schema[column], kinds[column]) == "nothing" else frame[column].sort()
+        values = frame[column] if reading(dtype, kinds[column]) == "nothing" else frame[column].sort()
         drawn.append(values.gather(own.permutation(picks)))
     return pl.DataFrame({s.name: s for s in drawn})

@@ -130,8 +130,8 @@ def learn_encoder(frames: Sequence[pl.DataFrame], kinds: Mapping[str, Kind], *, 
         kinds: What the columns mean.
         without: Columns to leave out, such as the target.
     """
-    first = frames[0]
-    how: dict[str, Reading] = {c: reading(first.schema[c], kinds[c]) for c in sorted(first.columns) if c not in without}
+    dtypes = frames[0].schema
+    how: dict[str, Reading] = {c: reading(dtypes[c], kinds[c]) for c in sorted(dtypes) if c not in without}
     how = {c: r for c, r in how.items() if r != "nothing"}
     levels = {c: levels_of([f[c] for f in frames]) for c, r in how.items() if r == "level"}
     features = [

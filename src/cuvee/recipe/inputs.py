@@ -139,13 +139,12 @@ def data_key(data: "Dataset") -> str:
     for name, frame in data.tables.items():
         whole.write(f"\0{name}\0{frame.height}\0{frame.schema}\0".encode())
         # A negative zero sorts like zero but has other bytes.
-        floats = frame.select(cs.float()).columns
-        frame = frame.with_columns(
-            pl.when(pl.col(c) == 0).then(0.0).otherwise(c).cast(frame.schema[c]).alias(c) for c in floats
-        )
+        floats = frame.select(cs.float())
+        zeros = [pl.when(s == 0).then(0.0).otherwise(s).cast(s.dtype).alias(s.name) for s in floats.iter_columns()]
+        signless = frame.with_columns(zeros)
         # Rows that differ in nested columns alone keep their order: at worst they are taken for new.
-        plain = frame.select(~(cs.nested() | cs.object() | cs.by_dtype(pl.Null))).columns
-        ordered = frame.sort(plain, nulls_last=True, maintain_order=True) if plain else frame
+        plain = signless.select(~(cs.nested() | cs.object() | cs.by_dtype(pl.Null))).columns
+        ordered = signless.sort(plain, nulls_last=True, maintain_order=True) if plain else signless
         ordered.rechunk().write_ipc(cast("IO[bytes]", whole), compression="uncompressed")
     return whole.hexdigest()
 

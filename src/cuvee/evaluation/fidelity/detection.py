@@ -27,8 +27,8 @@ FOLDS = 5
 FOLDS_OF_REFERENCES = 3
 """Ceiling and floor lie near 0.5 and 1, where the number of folds hardly moves them."""
 
-HALF_WAY = 0.5
-"""Detection passes up to half way from fresh real rows (at least 0.5) to rows that are always told apart (1)."""
+PASS_AT = 0.2
+"""Detection passes up to this share of the way from fresh real rows (at least 0.5) to rows always told apart (1)."""
 
 
 @final
@@ -123,7 +123,7 @@ def _summary(found: _Found, floor: float, ceiling: float | None, detail: Sequenc
         f"A detector tells synthetic from real rows with AUC {found.area:.2f} ({fresh}, shuffled columns {floor:.2f})"
     )
     start = max(0.5, ceiling or 0.5)
-    passed = found.area <= start + HALF_WAY * (1 - start)
+    passed = found.area <= start + PASS_AT * (1 - start)
     close = found.area - start < 0.03
     by = "." if close or not detail else f", most by {', '.join(d['column'] for d in detail[:3])}."
     interval = around(found.area, found.error)

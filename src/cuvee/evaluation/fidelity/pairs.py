@@ -24,8 +24,10 @@ BINS = 10
 LEVELS = 30
 """So many of the commonest categories of train stand alone; the others count as one."""
 
-CLOSE = 0.02
-"""Pairs pass at most this far below fresh real rows, or at least half way from shuffled columns to them."""
+PASS_AT = 0.8
+"""Pairs pass at this share of the way from shuffled columns to fresh real rows."""
+CLOSE = 0.005
+"""Or this near to fresh real rows, where shuffled columns are nearly as good."""
 
 
 @final
@@ -187,7 +189,7 @@ def _summary(result: _Result, note: str) -> Score:
         f"{like}{as_real}; "
         f"the furthest off is {ordered[0]['left']} with {ordered[0]['right']} ({ordered[0]['value']:.3f}).{note}"
     )
-    passed = value >= best - CLOSE or value >= (best + floor) / 2
+    passed = value >= best - CLOSE or value >= floor + PASS_AT * (best - floor)
     return Score(
         "pairs", "fidelity", value, floor, ceiling, around(value, result.error), 1.0, verdict, passed, tuple(ordered)
     )

@@ -191,8 +191,8 @@ class Copula(Synthesizer):
         table = only_table(data)
         if data.frame.width > WIDEST:
             raise ModelError(
-                f"Table {table!r} has {data.frame.width:,} columns; a copula takes at most {WIDEST:,}, as its work grows "
-                "with their square. Exclude some, or learn each alone with the synthesizer 'independent'."
+                f"Table {table!r} has {data.frame.width:,} columns; a copula takes at most {WIDEST:,}, as its work "
+                "grows with their square. Exclude some, or learn each alone with the synthesizer 'independent'."
             )
         codecs = fit_columns(data, least=self.least, rng=rng, watch=watch)
         frame = data.frame

@@ -1,0 +1,5 @@
+"""`python -m cuvee.cli`."""
+
+from cuvee.cli import main
+
+main()

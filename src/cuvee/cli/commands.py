@@ -1,0 +1,387 @@
+"""The commands: each reads its arguments, calls one verb and shows what came out. Libraries load when one runs."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+import cuvee
+
+app = App(
+    name="cuvee",
+    version=cuvee.__version__,
+    help="Blend messy sources into one trusted dataset, synthesise data like it, mix both, and prove it.",
+)
+
+Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
+Data = Annotated[
+    str,
+    Parameter(
+        name=["--out", "-o"], allow_leading_hyphen=True, help="A file of any form, or - for CSV on standard output."
+    ),
+]
+MaybeOut = Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where to write.")]
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on standard output.")]
+Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
+Rows = Annotated[int, Parameter(name=["--rows", "-n"], help="How many rows to make.")]
+Several = Parameter(negative=(), consume_multiple=False)
+
+
+@app.command
+def demo(folder: Path = Path("cuvee-demo"), /, *, json: Json = False) -> int:
+    """Run the whole job on real flights that cuvee ships: blend, fit, sample, mix, evaluate, report. No network.
+
+    Args:
+        folder: Where the data, the recipe and the results go; made if it is not there.
+    """
+    from cuvee.cli.runs import carry_out
+    from cuvee.demo import unpack
+
+    return carry_out(unpack(folder), json=json)
+
+
+@app.command
+def run(
+    recipe: Path,
+    /,
+    *,
+    dry: Annotated[bool, Parameter(negative=())] = False,
+    from_step: Annotated[str | None, Parameter(name="--from")] = None,
+    seed: int | None = None,
+    json: Json = False,
+) -> int:
+    """Run a recipe. Steps whose inputs and settings have not changed are skipped.
+
+    Args:
+        recipe: The YAML file.
+        dry: Check everything and print the recipe with all defaults filled in, but run nothing.
+        from_step: Run this step again, and all that stand on it.
+        seed: Replaces the recipe's seed.
+    """
+    from cuvee.cli.runs import carry_out
+
+    return carry_out(recipe, dry=dry, from_step=from_step, seed=seed, json=json)
+
+
+@app.command
+def inspect(*files: str, out: MaybeOut = None, json: Json = False) -> None:
+    """Find out what the columns mean, which are keys, and which table refers to which.
+
+    Args:
+        files: Files, globs, folders or database URLs.
+        out: Write the schema here (schema.yaml); only lines marked `# check` need a look.
+    """
+    from cuvee.cli import show
+
+    data = _read_all(files)
+    if out is not None:
+        data.schema.save(out)
+    guesses = data.schema.guesses()
+    if json:
+        show.as_json(data.schema.model_dump(mode="json"))
+        return
+    show.table(guesses, ("table", "column", "guess", "confidence", "reason"))
+    for name, frame in data.tables.items():
+        show.line(f"{name}: {frame.height:,} rows, {frame.width} columns")
+    if out is not None:
+        show.line(f"written: {out}")
+
+
+@app.command
+def blend(
+    *files: str,
+    out: Out,
+    match: Annotated[tuple[str, ...], Several] = (),
+    resolve: Annotated[tuple[str, ...], Several] = (),
+    trust: Annotated[tuple[str, ...], Several] = (),
+    into: str | None = None,
+    json: Json = False,
+) -> None:
+    """Link the records of several sources, settle what they disagree on, and relate them into one golden dataset.
+
+    Args:
+        files: The sources; each is named after its file.
+        out: The blend's folder.
+        match: What says that two records are the same thing (`email`, `normalised:email`, `keyed:ssn@SECRET`), or that
+            one refers to another (`flights.tailnum -> planes.tailnum`). Repeat for more. Else found in the data.
+        resolve: `COLUMN=RULE`, or `RULE` for all columns. Repeat for more.
+        trust: A source, most trusted first. Repeat for more.
+        into: Attach all that it refers to, column by column, to this source.
+    """
+    from cuvee import verbs
+    from cuvee.cli import progress, show
+
+    halves = [one.partition("=") for one in resolve]
+    rules = {column if sign else "default": rule or column for column, sign, rule in halves}
+    with progress.drawn() as watch:
+        made = verbs.blend(*files, match=list(match) or None, resolve=rules, trust=trust, into=into, watch=watch)
+        made.save(out)
+    if json:
+        show.as_json(made.summary.model_dump(mode="json"))
+        return
+    for note in made.summary.notes:
+        show.line(note)
+    show.line(f"written: {out}")
+
+
+@app.command
+def path(blend: Path, start: str, end: str, /, *, json: Json = False) -> None:
+    """Find the shortest path between two entities of a blend.
+
+    Args:
+        blend: The blend's folder.
+        start: The first node, by its label (`JFK`) or by source and key (`airports:JFK`).
+        end: The last node.
+    """
+    from cuvee.cli import show
+
+    found = _open_blend(blend).path(start, end)
+    if json:
+        show.as_json(found.to_dicts())
+        return
+    show.table(found.to_dicts(), found.columns)
+
+
+@app.command
+def fit(
+    file: str,
+    /,
+    *,
+    out: Out,
+    synthesizer: str = "auto",
+    table: str | None = None,
+    exclude: Annotated[tuple[str, ...], Several] = (),
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Learn a dataset. The model holds statistics, never rows.
+
+    Args:
+        file: The data: a file, a folder, or a blend's folder.
+        out: The model's folder.
+        synthesizer: How to learn; see `cuvee models`.
+        table: The table to learn, where there are several.
+        exclude: A column to leave out. Repeat for more.
+    """
+    from cuvee import verbs
+    from cuvee.cli import progress, show
+
+    with progress.drawn() as watch:
+        model = verbs.fit(file, synthesizer, table=table, exclude=exclude, seed=seed, watch=watch)
+        model.save(out)
+    if json:
+        show.as_json(
+            {"model": str(out), "synthesizer": model.name, "rows": dict(model.rows), "notes": list(model.notes)}
+        )
+        return
+    for note in model.notes:
+        show.line(note)
+    show.line(f"written: {out}")
+
+
+@app.command
+def sample(model: Path, /, *, rows: Rows, out: Data, seed: Seed = 0) -> None:
+    """Make synthetic rows.
+
+    Args:
+        model: The model's folder.
+    """
+    from cuvee import verbs
+    from cuvee.cli import progress
+
+    with progress.drawn() as watch:
+        made = verbs.sample(model, rows, seed=seed, watch=watch)
+        verbs.write(made, out, form="csv" if out == "-" else None)
+
+
+@app.command
+def mix(real: str, synthetic: str, /, *, out: Data, share: float, seed: Seed = 0) -> None:
+    """Mix all real rows with as many synthetic ones as make up a share; the column `_origin` tells them apart.
+
+    Args:
+        real: Real rows.
+        synthetic: Synthetic rows.
+        share: The synthetic share of the result, from 0 to 1.
+    """
+    from cuvee import verbs
+
+    verbs.write(verbs.mix(real, synthetic, share=share, seed=seed), out, form="csv" if out == "-" else None)
+
+
+@app.command
+def evaluate(
+    synthetic: str,
+    /,
+    *,
+    train: str,
+    holdout: str | None = None,
+    predict: str | None = None,
+    metric: Annotated[tuple[str, ...], Several] = (),
+    out: MaybeOut = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Compare synthetic rows with real ones: each figure beside independent columns and a real holdout.
+
+    Args:
+        synthetic: Synthetic rows.
+        train: The real rows that the model was fitted on.
+        holdout: Real rows that it did not see. Without them, privacy is not assessed.
+        predict: The target that the data shall be useful for: a column, or one comparison ("arr_delay > 15").
+        metric: Only this metric. Repeat for more.
+        out: Write the report here (.html, .md or .json).
+    """
+    from cuvee import verbs
+    from cuvee.cli import progress, show
+
+    real, made = verbs.read(train), verbs.read(synthetic)
+    fresh = None if holdout is None else verbs.read(holdout)
+    with progress.drawn() as watch:
+        scores = verbs.evaluate(
+            made, train=real, holdout=fresh, predict=predict, metrics=metric or None, seed=seed, watch=watch
+        )
+    if out is not None:
+        from cuvee.reporting import report as make
+
+        make(scores, train=real, holdout=fresh, synthetic=made, seed=seed).save(out)
+    if json:
+        from json import loads
+
+        show.as_json(loads(scores.to_json()))
+        return
+    show.table(
+        [
+            {
+                "score": s.name,
+                "value": s.value,
+                "independent_columns": s.floor,
+                "real_holdout": s.ceiling,
+                "verdict": s.verdict,
+            }
+            for s in scores
+        ],
+        ("score", "value", "independent_columns", "real_holdout", "verdict"),
+    )
+    if out is not None:
+        show.line(f"written: {out}")
+
+
+@app.command
+def report(
+    *,
+    out: Out,
+    train: str | None = None,
+    holdout: str | None = None,
+    synthetic: str | None = None,
+    blend: Path | None = None,
+    model: Path | None = None,
+    predict: str | None = None,
+    title: str | None = None,
+    seed: Seed = 0,
+) -> None:
+    """Write one self-contained page about a blend, a model, or synthetic data beside real data.
+
+    Args:
+        train: The real rows that the model was fitted on.
+        holdout: Real rows that it did not see.
+        synthetic: Synthetic rows.
+        blend: A blend's folder.
+        model: A model's folder.
+        predict: The target that the data shall be useful for.
+        title: The title of the page.
+    """
+    from cuvee import verbs
+    from cuvee.cli import show
+    from cuvee.reporting import report as make
+
+    values = [verbs.load(folder) for folder in (blend, model) if folder is not None]
+    real, fresh, twins = (None if place is None else verbs.read(place) for place in (train, holdout, synthetic))
+    make(*values, train=real, holdout=fresh, synthetic=twins, predict=predict, title=title, seed=seed).save(out)
+    show.line(f"written: {out}")
+
+
+@app.command
+def models(
+    group: Literal["synthesizers", "metrics", "rules", "sources"] = "synthesizers", /, *, json: Json = False
+) -> None:
+    """List what can be chosen by name, what it handles, and which extra it needs.
+
+    Args:
+        group: What to list.
+    """
+    from cuvee.cli import show
+    from cuvee.registry import entries
+
+    rows = [
+        {
+            "name": n,
+            "what": e.says,
+            "handles": e.kinds,
+            "needs": f"cuvee[{e.extra}]" if e.extra else "",
+            "endings": " ".join(e.endings),
+        }
+        for n, e in entries(group).items()
+    ]
+    if json:
+        show.as_json(rows)
+        return
+    show.table(rows, ("name", "what", "handles", "needs", *(("endings",) if group == "sources" else ())))
+
+
+@app.command
+def doctor(*, json: Json = False) -> None:
+    """Say what is installed, what this machine has, and how to get what is missing."""
+    from cuvee.cli import show
+    from cuvee.cli.machine import examine
+
+    found = examine()
+    if json:
+        show.as_json(found)
+        return
+    show.table([{"what": w, "found": f} for w, f in found["machine"].items()], ("what", "found"))
+    show.line()
+    show.table(found["extras"], ("extra", "installed", "missing", "install"))
+
+
+@app.command
+def schema(*, out: MaybeOut = None) -> None:
+    """Print the JSON Schema of recipes, for an editor's completion.
+
+    Args:
+        out: Write it here instead.
+    """
+    from json import dumps
+
+    from cuvee.cli import show
+    from cuvee.recipe import recipe_schema
+
+    if out is None:
+        show.as_json(recipe_schema())
+    else:
+        out.write_text(dumps(recipe_schema(), indent=1) + "\n", "utf-8")
+
+
+def _read_all(files: tuple[str, ...]) -> Any:
+    """The tables of all files as one dataset, related to each other."""
+    from cuvee import verbs
+    from cuvee.data.dataset import Dataset
+    from cuvee.data.errors import SourceError
+
+    if not files:
+        raise SourceError("Nothing to read: give at least one file, folder or URL.")
+    datasets = [verbs.read(f) for f in files]
+    if len(datasets) == 1:
+        return datasets[0]
+    tables: dict[str, Any] = {}
+    for file, data in zip(files, datasets, strict=True):
+        for name, frame in data.tables.items():
+            if name in tables:
+                raise SourceError(f"Two tables are called {name!r}; the second is in {file}. Rename one of the files.")
+            tables[name] = frame
+    return Dataset.of(tables)
+
+
+def _open_blend(folder: Path) -> Any:
+    from cuvee.blending.blend import Blend
+
+    return Blend.load(folder)
