@@ -1,9 +1,9 @@
 """How well detection finds keys and foreign keys, against what is known of real datasets.
 
-    python benchmarks/detection.py FOLDER
+    python benchmarks/detection.py [FOLDER]
 
-FOLDER has load.py, relational/, synth/, fusion/ and linkage/: real datasets that are not shipped. The truth of
-chinook and northwind is their own database schema; that of the others is their documentation, written down below.
+FOLDER (else ../shared/data) has load.py, relational/, synth/, fusion/ and linkage/: real datasets that are not shipped.
+The truth of chinook and northwind is their own database schema; that of the others is their documentation, written down below.
 What detection says counts at any confidence, and is right where table, columns and target are all right. Relations
 that hold but that the documentation leaves out stand in ALSO_TRUE and count neither way.
 
@@ -223,4 +223,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -1,6 +1,6 @@
 """Our figures beside those of an outside judge that shares no code with us, on Adult.
 
-    python benchmarks/judge_agreement.py --judge JUDGE.py --train adult_train.parquet --holdout adult_test.parquet
+    python benchmarks/judge_agreement.py [--judge JUDGE.py] [--train TRAIN.parquet] [--holdout HOLDOUT.parquet]
 
 Three tables stand for synthetic ones: a bootstrap of train (copies), shuffled columns (no relations), and real rows
 that were kept out of train (as good as it gets). Train is cut to the holdout's size, because the judge looks at no
@@ -22,6 +22,7 @@ import polars as pl
 import cuvee
 from cuvee.data.schema import Column, Schema, Table
 
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 NAMES = {  # ours: (the judge's value, ceiling, floor)
     "shape": ("shape", "ceiling_shape", None),
     "pairs": ("pairs", "ceiling_pairs", "floor_pairs"),
@@ -44,8 +45,12 @@ def tables(train: pl.DataFrame, holdout: pl.DataFrame, seed: int) -> tuple[pl.Da
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for option in ("--judge", "--train", "--holdout"):
-        parser.add_argument(option, type=Path, required=True)
+    for option, place in (
+        ("--judge", "judge/tabular.py"),
+        ("--train", "data/synth/adult_train.parquet"),
+        ("--holdout", "data/synth/adult_test.parquet"),
+    ):
+        parser.add_argument(option, type=Path, default=SHARED / place)
     chosen = parser.parse_args()
     train, holdout = pl.read_parquet(chosen.train), pl.read_parquet(chosen.holdout)
     holdout = holdout.with_columns(
