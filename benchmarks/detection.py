@@ -3,8 +3,9 @@
     python benchmarks/detection.py [FOLDER]
 
 FOLDER (else ../shared/data) has load.py, relational/, synth/, fusion/ and linkage/: real datasets that are not shipped.
-The truth of chinook and northwind is their own database schema; that of the others is their documentation, written down below.
-What detection says counts at any confidence, and is right where table, columns and target are all right. Relations
+The truth of chinook and northwind is their own database schema; that of the others is their documentation, written
+down below. What detection says counts at any confidence, and is right where table, columns and target are all right.
+Relations
 that hold but that the documentation leaves out stand in ALSO_TRUE and count neither way.
 
 The rules of detection were written with these datasets in sight, so the figures say what they do here, not on others.
