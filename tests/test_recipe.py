@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -334,6 +334,8 @@ class TestDry:
         assert keys(folder, Recipe.of(yaml.safe_load(RECIPE), folder=folder).text) == keys(folder)
 
     @given(title=st.text(min_size=1, max_size=60), seed=st.integers(0, 2**63))
+    @example(title="\x85", seed=0)
+    @example(title="a\u2028b\r\nc", seed=0)
     @settings(max_examples=40, deadline=None)
     def test_any_text_is_written_as_it_will_be_read(self, title, seed):
         content = yaml.safe_load(RECIPE) | {"seed": seed, "report": {"title": title}}

@@ -23,6 +23,13 @@ class Dumper(yaml.SafeDumper):
     """Writes what `Loader` reads."""
 
 
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Text with line breaks in double quotes: any other style folds the rarer ones into spaces."""
+    style = '"' if text.splitlines() not in ([], [text]) else None
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+Dumper.add_representer(str, _write_text)
 for _style in (Loader, Dumper):
     _style.yaml_implicit_resolvers = {}
     _style.add_implicit_resolver(f"{_TAG}bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
