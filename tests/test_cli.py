@@ -87,6 +87,7 @@ def test_rows_go_to_standard_output(people, capsys):
         (["inspect", "clinic.docx"], 1, "clinic.docx"),
         (["fit", "clinic.csv", "-o", "m", "--synthesizer", "copla"], 1, "Did you mean 'copula'?"),
         (["fit", "clinic.csv", "-o", "m", "--exclude", "agee"], 1, "Did you mean 'age'?"),
+        (["fit", "clinic.csv", "-o", "m", "--seed", "-1"], 1, "0 or more"),
         (["fit", "clinic.csv"], 2, "--out"),
         (["fitt", "clinic.csv"], 2, "fit"),
         (["sample", "clinic.csv", "-n", "3", "-o", "x.csv"], 1, "not a model"),

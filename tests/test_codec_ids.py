@@ -66,9 +66,12 @@ def test_ids_keep_their_form_are_unique_and_go_on_by_block(form: str) -> None:
     assert not any(v in stored for v in values)
 
 
-def test_counters_go_on_after_the_last() -> None:
-    assert draw(fit(range(1, 101)), 3).to_list() == [101, 102, 103]
-    assert draw(fit([f"id{j}" for j in range(1, 101)]), 2).to_list() == ["id101", "id102"]
+def test_counters_go_on_at_the_next_round_number_which_tells_nothing_of_the_last() -> None:
+    assert draw(fit(range(1, 101)), 3).to_list() == [200, 201, 202]
+    assert draw(fit(range(1, 1001)), 1).to_list() == draw(fit(range(1, 1901)), 1).to_list()
+    assert draw(fit([f"id{j}" for j in range(1, 101)]), 2).to_list() == ["id200", "id201"]
+    assert "123456789" not in json.dumps(fit([123456789]).state()[0])
+    assert "123456790" not in json.dumps(fit([123456789]).state()[0])
     assert draw(fit(pl.Series("x", range(200), dtype=pl.UInt8)), 256).n_unique() == 256
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import cuvee
 from cuvee.core import BLOCK, Model, Synthesizer
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
@@ -260,3 +261,42 @@ def test_sampling_leaves_the_global_generator_alone() -> None:
     before = json.dumps(np.random.get_state(legacy=False), default=str)  # noqa: NPY002 (read only, to see that nobody wrote)
     fit(Copula(), dataset(mixed_table(200))).sample(50)
     assert json.dumps(np.random.get_state(legacy=False), default=str) == before  # noqa: NPY002
+
+
+def test_a_tie_is_never_learned_from_few_rows():
+    parent = ["rare"] * 5 + ["often"] * 395
+    child = ["u1", "u2", "u3", "u4", "x"] + ["y"] * 200 + ["y"] * 195
+    other = ["x"] * 200 + ["y"] * 200
+    data = pl.DataFrame({"p": parent, "c": child, "o": other})
+    model = cuvee.fit(data, "copula", seed=1)
+    assert not [n for n in model.notes if "'c'" in n and "follows" in n]
+
+
+def test_what_one_row_says_is_not_learned():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=500)
+    flag = np.arange(500) == int(np.argmax(x))
+    made = cuvee.fit(pl.DataFrame({"x": x, "flag": flag}), "copula", seed=1).sample(100_000, seed=1).frame
+    # The mean of x where the flag is set is that of x: 200 flags, so six standard errors are 0.45.
+    assert abs(made.filter("flag")["x"].mean()) < 0.45
+    lone = pl.DataFrame({"x": [float("inf"), *x[1:]]})
+    assert cuvee.fit(lone, "copula").sample(20_000).frame["x"].is_finite().all()
+
+
+def test_a_key_that_samples_repeat_is_not_claimed():
+    from datetime import date, timedelta
+
+    days = [date(2020, 1, 1) + timedelta(days=i) for i in range(400)]
+    data = Dataset.of(pl.DataFrame({"day": days, "x": np.arange(400.0)}))
+    model = cuvee.fit(data, "copula")
+    made = model.sample(2000)
+    if made.frame["day"].n_unique() < 2000:
+        assert made.meaning.key != ("day",)
+
+
+def test_the_key_stays_a_key_when_another_column_is_left_out():
+    data = Dataset.of(pl.DataFrame({"id": [f"A{i:05}" for i in range(300)], "x": np.arange(300.0), "z": np.ones(300)}))
+    assert data.meaning.key == ("id",)
+    made = cuvee.fit(data, "copula", exclude=["z"]).sample(5000)
+    assert made.frame["id"].n_unique() == 5000
+    assert made.meaning.key == ("id",)

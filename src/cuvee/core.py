@@ -175,7 +175,7 @@ class Model:
         """
         blocks = list(self.blocks(n, seed=seed, watch=watch))
         tables = {t: pl.concat([b[t] for b in blocks]) if len(blocks) > 1 else blocks[0][t] for t in blocks[0]}
-        return Dataset(tables, self.schema)
+        return Dataset(tables, _without_broken_keys(self.schema, tables))
 
     def blocks(self, n: int, *, seed: int = 0, watch: Watch = silent) -> Iterable[Mapping[str, pl.DataFrame]]:
         """The rows of `sample`, block by block, in constant memory."""
@@ -255,6 +255,16 @@ class Model:
     def __repr__(self) -> str:
         rows = ", ".join(f"{t} {n:,} rows" for t, n in self.rows.items())
         return f"Model({self.name}, {rows})"
+
+
+def _without_broken_keys(schema: Schema, tables: Mapping[str, pl.DataFrame]) -> Schema:
+    """The schema without the keys that sampled rows repeat: dates, and pairs of columns, are not made unique."""
+    broken = {
+        name: table.model_copy(update={"key": None})
+        for name, table in schema.tables.items()
+        if table.key is not None and tables[name].select(table.key).is_duplicated().any()
+    }
+    return schema if not broken else schema.model_copy(update={"tables": {**schema.tables, **broken}})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from cuvee.blending.blend import Blend
 from cuvee.blending.join import blend_datasets
 from cuvee.core import Metric, Model, Rule, Scores, Source, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
-from cuvee.data.detect import detect
 from cuvee.data.errors import CuveeError, SchemaError, SourceError
 from cuvee.data.names import did_you_mean
 from cuvee.data.schema import Schema
@@ -48,7 +47,7 @@ def source(location: str | Path, *, form: str | None = None, **options: Any) -> 
     for option in options:
         if option not in kind.model_fields:
             raise SourceError(f"The source {name!r} has no option {option!r}.{did_you_mean(option, kind.model_fields)}")
-    return kind(path=str(location), **options)
+    return _made(kind, name, {"path": str(location), **options})
 
 
 def read(
@@ -140,8 +139,8 @@ def split(data: Any, *, holdout: float = 0.2, by: str | None = None, seed: int =
     """
     dataset = _dataset(data)
     frame, name = dataset.frame, dataset.name
-    if not 0 < holdout < 1:
-        raise CuveeError(f"holdout is {holdout}; it is a share between 0 and 1, such as 0.2.")
+    if not isinstance(holdout, (int, float)) or not 0 < holdout < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CuveeError(f"holdout is {holdout!r}; it is a share between 0 and 1, such as 0.2.")
     if by is not None and by not in frame.columns:
         raise SchemaError(f"Table {name!r} has no column {by!r} to split by.{did_you_mean(by, frame.columns)}")
     groups = np.arange(frame.height)
@@ -155,7 +154,7 @@ def split(data: Any, *, holdout: float = 0.2, by: str | None = None, seed: int =
         raise CuveeError(
             f"Table {name!r} has {len(ids)} {'rows' if by is None else 'groups'}: too few to hold out {holdout:.0%}."
         )
-    chosen = np.random.default_rng(seed).permutation(ids)[:size]
+    chosen = _generator(seed).permutation(ids)[:size]
     mask = np.isin(groups, chosen)
     return Split(dataset.with_frame(name, frame.filter(~mask)), dataset.with_frame(name, frame.filter(mask)))
 
@@ -187,7 +186,7 @@ def fit(
     for column in exclude:
         dataset = _without(dataset, column)
     spec = synthesizer if isinstance(synthesizer, Synthesizer) else _choose("synthesizers", synthesizer)
-    learned = spec.fit(dataset, rng=np.random.default_rng(seed), watch=watch)
+    learned = spec.fit(dataset, rng=_generator(seed), watch=watch)
     return Model(
         name=name_of("synthesizers", type(spec)),
         spec=spec,
@@ -204,6 +203,9 @@ def sample(model: Model | str | Path, n: int, *, seed: int = 0, watch: Watch = s
     opened = model if isinstance(model, Model) else load(model)
     if not isinstance(opened, Model):
         raise CuveeError(f"{model} is not a model. Make one with: cuvee fit FILE -o MODEL")
+    if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CuveeError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
+    _generator(seed)
     return opened.sample(n, seed=seed, watch=watch)
 
 
@@ -213,7 +215,7 @@ def mix(real: Any, synthetic: Any, *, share: float, seed: int = 0) -> Dataset:
     Raises:
         CuveeError: The columns differ, the share is not in [0, 1], or there are too few synthetic rows for it.
     """
-    return mix_by_share(_dataset(real), _dataset(synthetic), share=share, rng=np.random.default_rng(seed))
+    return mix_by_share(_dataset(real), _dataset(synthetic), share=share, rng=_generator(seed))
 
 
 def evaluate(
@@ -240,7 +242,7 @@ def evaluate(
     Raises:
         CuveeError: The tables have different columns, or are empty.
     """
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     trial = make_trial(
         _dataset(train), None if holdout is None else _dataset(holdout), _dataset(synthetic), predict=predict, rng=rng
     )
@@ -277,17 +279,39 @@ def _dataset(data: Any) -> Dataset:
 
 def _choose(group: Any, choice: str | Mapping[str, Any]) -> Any:
     """The spec of a name, or of {name: {option: value}}."""
+    if isinstance(choice, str):
+        return _made(find(group, choice), choice, {})
+    one: list[tuple[Any, Any]] = list(choice.items()) if hasattr(choice, "items") else []
+    if len(one) != 1 or not isinstance(one[0][1], Mapping):
+        raise CuveeError(f"A choice of {group} is a name, or one name with its options: {{name: {{option: value}}}}.")
+    return _made(find(group, str(one[0][0])), str(one[0][0]), one[0][1])
+
+
+def _made(kind: type[Any], name: str, options: Mapping[str, Any]) -> Any:
+    """The spec of a class, with the first thing that is wrong with its options as a sentence without their values."""
     from pydantic import ValidationError
 
-    name, options = (choice, {}) if isinstance(choice, str) else next(iter(choice.items()))
-    kind = find(group, name)
     try:
         return kind(**options)
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(str(p) for p in first["loc"])
-        hint = did_you_mean(option, kind.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise CuveeError(f"{name!r} has no such option {option!r}: {first['msg']}.{hint}") from error
+        if first["type"] == "extra_forbidden":
+            said = f"{name!r} has no option {option!r}.{did_you_mean(option, kind.model_fields)}"
+        else:
+            said = f"The option {option!r} of {name!r}: {first['msg']}."
+        raise CuveeError(said) from error
+
+
+def _generator(seed: int) -> np.random.Generator:
+    """The generator of a seed.
+
+    Raises:
+        CuveeError: The seed is no whole number of 0 or more.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CuveeError(f"The seed is {seed!r}; it is a whole number, 0 or more.")
+    return np.random.default_rng(seed)
 
 
 def _rule(choice: Any) -> Rule:
@@ -342,11 +366,12 @@ def _without(data: Dataset, column: str) -> Dataset:
     frame, name = data.frame, data.name
     if column not in frame.columns:
         raise SchemaError(f"Table {name!r} has no column {column!r} to exclude.{did_you_mean(column, frame.columns)}")
-    kept = {c: k for c, k in data.meaning.columns.items() if c != column}
-    known = Schema(
-        tables={
-            name: data.meaning.model_copy(update={"columns": kept, "key": None, "sequence": None, "foreign_keys": ()})
-        }
-    )
-    rest = {name: frame.drop(column)}
-    return Dataset(rest, detect(rest, known=known) if not kept else known)
+    meaning = data.meaning
+    sequence = meaning.sequence
+    left = {
+        "columns": {c: k for c, k in meaning.columns.items() if c != column},
+        "key": None if column in (meaning.key or ()) else meaning.key,
+        "sequence": None if sequence is None or column in (*sequence.key, sequence.order) else sequence,
+        "foreign_keys": tuple(f for f in meaning.foreign_keys if column not in f.columns),
+    }
+    return Dataset({name: frame.drop(column)}, Schema(tables={name: meaning.model_copy(update=left)}))

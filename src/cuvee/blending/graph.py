@@ -7,7 +7,6 @@ from itertools import combinations
 import polars as pl
 
 from cuvee.data.errors import CuveeError
-from cuvee.data.names import did_you_mean
 
 _NODES = pl.Schema({"id": pl.String, "kind": pl.String, "label": pl.String, "weight": pl.UInt32})
 _EDGES = pl.Schema({"source": pl.String, "target": pl.String, "relation": pl.String, "weight": pl.Float64})
@@ -33,7 +32,6 @@ class Graph:
         Raises:
             CuveeError: There is no such node, or there are several.
         """
-        ids = self.nodes["id"]
         if self.nodes.filter(pl.col("id") == node).height:
             return node
         after = pl.col("id").str.split_exact(":", 1).struct.field("field_1")
@@ -43,9 +41,14 @@ class Graph:
             return str(named["id"][0])
         if named.height:
             raise CuveeError(
-                f"{node!r} is {named.height:,} nodes: {', '.join(named['id'].head(5))}. Name one of them in full."
+                f"{node!r} is {named.height:,} nodes. Name one in full, by its source and key: SOURCE:KEY."
             )
-        raise CuveeError(f"There is no node {node!r} in the graph of {ids.len():,} nodes.{_hint(node, ids)}")
+        # No other id is named: ids may be e-mail addresses or names that whoever asks does not know.
+        kinds = ", ".join(sorted(self.nodes["kind"].unique()))
+        raise CuveeError(
+            f"There is no node {node!r} among the {self.nodes.height:,} nodes of the graph ({kinds}). Name one by its "
+            "source and key: SOURCE:KEY."
+        )
 
     def path(self, start: str, end: str) -> pl.DataFrame:
         """The shortest path between two nodes: fewest steps, and among those the one over the heaviest edges.
@@ -289,10 +292,3 @@ def _shortest(edges: pl.DataFrame, size: int, start: int, end: int) -> Sequence[
     while steps[-1] != start:
         steps.append(int(before[steps[-1]]))
     return steps[::-1]
-
-
-def _hint(node: str, ids: pl.Series) -> str:
-    """The nearest ids, looked for among those that begin alike, as comparing with all would take long."""
-    start = node[:3].lower()
-    near = ids.filter(ids.str.to_lowercase().str.contains(start, literal=True)).head(2000)
-    return did_you_mean(node, near) if near.len() else did_you_mean(node, ids.head(12))

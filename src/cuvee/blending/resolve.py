@@ -19,6 +19,9 @@ from cuvee.data.names import did_you_mean
 DEFAULT = MostCommon()
 """The rule where none is stated."""
 
+_NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?$"
+"""A number as it is written, without leading zeros."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -277,9 +280,16 @@ def _read_as_others(columns: Sequence[pl.Series]) -> list[pl.Series] | None:
         read = [read_instants(c) for c in columns]
         return None if any(r is None for r in read) else [r for r in read if r is not None]
     if all(c.dtype.is_numeric() for c in others):
+        # "01234" is a code and no number: what is read must be written the same way again.
+        written = [c.str.strip_chars().drop_nulls() for c in columns if c.dtype == pl.String]
+        if not all(w.filter(w != "").str.contains(_NUMBER).all() for w in written):
+            return None
+        whole = all(c.dtype.is_integer() for c in others) and all(
+            w.filter(w != "").str.contains(r"^-?\d{1,18}$").all() for w in written
+        )
+        kind = pl.Int64() if whole else pl.Float64()
         numbers = [
-            c.cast(pl.Float64) if c.dtype != pl.String else c.str.strip_chars().cast(pl.Float64, strict=False)
-            for c in columns
+            c.cast(kind) if c.dtype != pl.String else c.str.strip_chars().cast(kind, strict=False) for c in columns
         ]
         lost = any(
             n.null_count() > text(c).null_count() for n, c in zip(numbers, columns, strict=True) if c.dtype == pl.String

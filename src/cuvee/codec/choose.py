@@ -48,6 +48,10 @@ def fit_codec(series: pl.Series, column: Column, *, unique: bool = False, least:
     key = int(rng.integers(2**31))
     if series.null_count() == len(series):
         return OpaqueCodec.fit(name, series)
+    if isinstance(dtype, pl.Enum) and (column.role is not None or _shared(series, least) < 1):
+        # The levels of an Enum are part of its dtype, which a model names: rare ones would stand there.
+        series = series.cast(pl.String).cast(pl.Categorical)
+        dtype = series.dtype
     textual = dtype == pl.String or isinstance(dtype, pl.Categorical)
     if (textual or dtype.is_integer()) and (unique or column.role in CODED_ROLES):
         return IdentifierCodec.fit(name, series, key=key, least=least, role=column.role)

@@ -65,7 +65,9 @@ class IdentifierCodec(Codec):
         present = series.drop_nulls()
         nulls = series.null_count()
         maker = (
-            _numbers(present, key) if series.dtype.is_integer() else _codes(name, present.cast(pl.String), key, least)
+            _numbers(present, key, least)
+            if series.dtype.is_integer()
+            else _codes(name, present.cast(pl.String), key, least)
         )
         form = {"Counter": "counted on", "Span": "drawn from the same range", "Patterns": "made after their pattern"}
         what = "ids" if role is None else f"values of role {role}"
@@ -140,13 +142,22 @@ def _shifted(numbers: NDArray[np.int64], first: int) -> pl.Series:
     return pl.select(pl.lit(pl.Series(numbers).cast(wide)) + pl.lit(first, dtype=wide)).to_series()
 
 
-def _numbers(present: pl.Series, key: int) -> Counter | Span:
+def _above(high: int) -> int:
+    """The next number after the largest id that is round in its first digit: the largest itself is one row's."""
+    unit = 10 ** max(len(str(abs(high))) - 1, 1)
+    return (high // unit + 1) * unit
+
+
+def _numbers(present: pl.Series, key: int, fewest: int) -> Counter | Span:
     """A counter where the numbers leave few gaps, else a span between powers of ten."""
     low, high = int(str(present.min())), int(str(present.max()))
     least, most = integer_range(present.dtype)
-    if high - low + 1 <= DENSE * present.n_unique():
-        # A small dtype may have no room above its counter: then it starts over.
-        return Counter(high + 1) if most - high > 10 * len(present) else Counter(low)
+    if (
+        len(present) >= fewest
+        and high - low + 1 <= DENSE * present.n_unique()
+        and most - _above(high) > 10 * len(present)
+    ):
+        return Counter(_above(high))
     digits = max(len(str(abs(low))), len(str(abs(high))))
     start = -(10**digits) if low < 0 else 10 ** (len(str(low)) - 1) if low >= 10 else 0
     start, stop = max(start, least), min(10**digits, most + 1)
@@ -163,5 +174,5 @@ def _codes(name: str, present: pl.Series, key: int, least: int) -> Counter | Pat
         if high - low + 1 <= DENSE * numbers.n_unique():
             filled = bool(digits.str.starts_with("0").any())
             width = int(digits.str.len_chars().mode().sort()[0]) if filled else 0
-            return Counter(high + 1, str(prefix[0]), width)
+            return Counter(_above(high), str(prefix[0]), width)
     return learn_patterns(present, least=least, key=key) or Counter(1, f"{name}-")

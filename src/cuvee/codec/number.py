@@ -66,6 +66,9 @@ class NumberCodec(Codec):
             limits: Between which values all must lie, where the dtype does not say it.
         """
         special, finite = _specials(series)
+        few = [k for k in ("-inf", "inf") if 0 < special.get(k, 0) < least]
+        if few and len(finite):
+            special = {k: n for k, n in special.items() if k not in few}
         tally = _tally(finite)
         spikes = _spikes(tally["count"].to_numpy(), series.len(), least)
         rare = int(tally["count"].to_numpy()[~spikes].sum())
@@ -270,7 +273,7 @@ def _magnitude(values: pl.Series, rows: int) -> tuple[Scale, Cells]:
     size = float(np.abs(positions).max())
     if size == 0:
         return scale, Cells(np.zeros(1), np.zeros(1), np.array([float(rows)]))
-    reach = 10.0 ** min(np.ceil(np.log10(size)) if size > 1 else 0, 300)
+    reach = 10.0 ** min(np.floor(np.log10(size)) + 1 if size >= 1 else 0, 300)
     low, high = (-reach if positions.min() < 0 else 0.0), (reach if positions.max() > 0 else 0.0)
     return scale, Cells(np.array([low]), np.array([high]), np.array([float(rows)]))
 

@@ -56,7 +56,7 @@ class TextCodec(Codec):
         tokens = _common(parts, least)
         stream, lengths = _encoded(parts, tokens)
         order = 2 if words else 3
-        longest = int(np.ceil(np.sort(lengths)[-least:].mean()))
+        longest = int(np.ceil(np.sort(lengths)[-least:].mean())) if len(lengths) >= least else 0
         chain = learn_chain(stream, lengths, order=order, size=len(tokens) + 2, least=least, longest=longest)
         counts = np.array([nulls, len(present)] if nulls else [len(present)], np.float64)
         what = "free text" if role is None else f"role {role}"

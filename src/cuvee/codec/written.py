@@ -71,6 +71,11 @@ class WrittenCodec(Codec):
         """Learn a column of numbers; None where too few values can be read as such."""
         text = series.cast(pl.String)
         numbers = text.str.strip_chars().cast(pl.Float64, strict=False)
+        # "nan" and "inf" are words here: they count as what can't be read.
+        numbers = numbers.zip_with(
+            numbers.is_finite().fill_null(value=True),
+            pl.Series([None], dtype=pl.Float64).new_from_index(0, len(numbers)),
+        )
         if text.len() == text.null_count() or numbers.count() < ENOUGH * text.count():
             return None
         whole = text.str.strip_chars().cast(pl.Int64, strict=False)

@@ -103,8 +103,3 @@ def _form(values: pl.Series, pattern: str, says: str) -> DateForm:
 def read_dates(values: pl.Series, pattern: str) -> pl.Series:
     """The texts as Datetime in microseconds, in UTC where the form has an offset; null where one has another form."""
     return values.str.to_datetime(pattern, time_unit="us", strict=False)
-
-
-def write_dates(values: pl.Series, pattern: str) -> pl.Series:
-    """Datetimes as text of this form, the way back from `read_dates`."""
-    return values.dt.strftime(pattern)

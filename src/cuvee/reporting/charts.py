@@ -32,34 +32,42 @@ def column_chart(d: Mapping[str, Any]) -> Spec | None:
 
 
 def _bins(d: Mapping[str, Any]) -> Spec:
-    """A filled histogram of real rows under the outline of the synthetic ones, and a bar of nulls beside it."""
+    """The silhouette of real rows under the outline of the synthetic ones, and a gauge of nulls beside them."""
     bars = d["bars"]
     edges = [float(b["low"]) for b in bars] + [float(bars[-1]["high"])]
     narrow = min(b - a for a, b in pairwise(edges))
     heights = [narrow / (b - a) for a, b in pairwise(edges)]  # merged bins keep their area
-    real = [{"a": b["low"], "b": b["high"], "y": b["real"] * h, "z": 0} for b, h in zip(bars, heights, strict=True)]
-    tops = [b["synthetic"] * h for b, h in zip(bars, heights, strict=True)]
-    line = [{"x": x, "y": y, "o": i, "g": 0} for i, (x, y) in enumerate(_outline(edges, tops))]
+    tops = {side: [b[side] * h for b, h in zip(bars, heights, strict=True)] for side in ("real", "synthetic")}
+    top = max(*tops["real"], *tops["synthetic"], 1e-9)
+    corners = {side: [_outline(edges, t)] for side, t in tops.items()}
     span, end = edges[-1] - edges[0], edges[-1]
     marks = [{"x": t["at"], "label": t["label"]} for t in d["ticks"]]
-    if any(d["nulls"]):
+    frame: list[Spec] = []
+    if any(d["nulls"]):  # a scale of its own, or many nulls would press the bins flat: the frame is all rows
         a, end = end + 0.07 * span, end + 0.12 * span
-        real.append({"a": a, "b": end, "y": d["nulls"][0], "z": 0})
-        line += [{"x": x, "y": y, "o": i, "g": 1} for i, (x, y) in enumerate(_outline([a, end], [d["nulls"][1]]))]
+        for side, share in zip(("real", "synthetic"), d["nulls"], strict=True):
+            corners[side].append(_outline([a, end], [share * top]))
+        frame.append({"a": a, "b": end, "y": top, "z": 0})
         marks = [m for m in marks if m["x"] < edges[0] + 0.9 * span] + [{"x": (a + end) / 2, "label": "null"}]
-    top = max([r["y"] for r in real] + [p["y"] for p in line] + [1e-9])
     x: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [edges[0], end], "nice": False, "zero": False}}
     y: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [0, top], "nice": False}}
+    whole = {"x": {"field": "a", **x}, "x2": {"field": "b"}, "y": {"field": "y", **y}, "y2": {"field": "z"}}
+    place = {"x": {"field": "x", **x}, "y": {"field": "y", **y}, "order": {"field": "o"}, "detail": {"field": "g"}}
+    filled = {"type": "line", "stroke": None, "fill": REAL}
     height = 92
-    area = {"x": {"field": "a", **x}, "x2": {"field": "b"}, "y": {"field": "y", **y}, "y2": {"field": "z"}}
-    outline = {"x": {"field": "x", **x}, "y": {"field": "y", **y}, "order": {"field": "o"}, "detail": {"field": "g"}}
     layers: list[Spec] = [
-        {"data": {"values": real}, "mark": {"type": "rect", "color": REAL}, "encoding": area},
-        {"data": {"values": line}, "mark": _LINE, "encoding": outline},
+        {"data": {"values": frame}, "mark": {"type": "rect", "color": "var(--panel)"}, "encoding": whole},
+        {"data": {"values": _points(corners["real"])}, "mark": filled, "encoding": place},
+        {"data": {"values": _points(corners["synthetic"])}, "mark": _LINE, "encoding": place},
         _rule(height),
         *_tick_labels(marks, x, (edges[0], end), height),
     ]
     return _whole(_WIDTH, height, layers, bottom=20)
+
+
+def _points(runs: list[list[tuple[float, float]]]) -> list[Spec]:
+    """The corners of several lines as rows, in the order in which they are drawn."""
+    return [{"x": x, "y": y, "o": o, "g": g} for g, run in enumerate(runs) for o, (x, y) in enumerate(run)]
 
 
 def _outline(edges: list[float], tops: list[float]) -> list[tuple[float, float]]:
@@ -189,7 +197,7 @@ def curve_chart(points: list[dict[str, float | None]], chosen: float | None = No
         points: `share`, `value`, and `low` and `high` or None.
         chosen: The share that was taken, or None.
     """
-    width, height, left = 600, 190, 44
+    width, height, left = 440, 170, 44
     values = [float(p[k] or 0.0) for p in points for k in ("value", "low", "high") if p.get(k) is not None]
     low, high = min(values), max(values)
     pad = (high - low) * 0.08 or 0.01
@@ -199,7 +207,7 @@ def curve_chart(points: list[dict[str, float | None]], chosen: float | None = No
     at = {"x": {"field": "share", **x}}
     grid = [{"v": v, "t": axis(round(v, 4))} for v in np.linspace(low, high, 3).tolist()]
     band = [p for p in points if p.get("low") is not None and p.get("high") is not None]
-    marks = [{"x": s / 4, "label": percent(s / 4)} for s in range(5)]
+    marks = [{"x": s / 4, "label": f"{25 * s} %"} for s in range(5)]
     text = {"type": "text", "baseline": "middle", "align": "right", "fontSize": 11, "color": INK}
     layers: list[Spec] = [
         {"data": {"values": grid}, "mark": {"type": "rule", "color": RULE}, "encoding": {"y": {"field": "v", **y}}},
@@ -215,9 +223,9 @@ def curve_chart(points: list[dict[str, float | None]], chosen: float | None = No
         },
         {"data": {"values": points}, "mark": _LINE, "encoding": {**at, "y": {"field": "value", **y}}},
         {
-            "data": {"values": [p for p in points if p["share"] == chosen]},
-            "mark": {"type": "point", "filled": True, "size": 70, "color": SYNTHETIC},
-            "encoding": {**at, "y": {"field": "value", **y}},
+            "data": {"values": [] if chosen is None else [{"share": chosen}]},
+            "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]},
+            "encoding": at,
         },
         *_tick_labels(marks, x, (0.0, 1.0), height),
     ]

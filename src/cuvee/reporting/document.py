@@ -11,7 +11,7 @@ from typing import Any
 from cuvee.data.errors import SourceError
 from cuvee.reporting.markdown import markdown
 from cuvee.reporting.verdict import title
-from cuvee.reporting.words import number, plain, short
+from cuvee.reporting.words import figure, plain, short
 
 _TONES = {"pass": "#1d6b48", "part": "#8a5a00", "fail": "#a3261c", "none": "#68707b"}
 
@@ -66,8 +66,8 @@ class Report:
             for a in self.data["verdict"]
         )
         rows = "".join(
-            f"<tr><th>{_text(title(s['name']))}</th><td>{number(s['value'])}</td><td>{number(s['floor'])}</td>"
-            f"<td>{number(s['ceiling'])}</td><td>{_text(short(s['verdict'], 200))}</td></tr>"
+            f"<tr><th>{_text(title(s['name']))}</th><td>{figure(s['value'])}</td><td>{figure(s['floor'])}</td>"
+            f"<td>{figure(s['ceiling'])}</td><td>{_text(short(s['verdict'], 200))}</td></tr>"
             for s in self.data["scores"]
         )
         columns = "".join(f"<th>{c}</th>" for c in ("Figure", "Synthetic", "Floor", "Real", ""))

@@ -5,16 +5,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from cuvee.data.schema import Schema
 from cuvee.numeric.layout import layout
 from cuvee.reporting.bins import FEW
 from cuvee.reporting.words import short
 
+Array = NDArray[Any]
+SIDES = ("right", "left", "below")
+
 LIMIT = 300
 LABELS = 26
 LONGEST = 16
-"""A longer label, such as that of a key of several columns, hides more of the drawing than it tells."""
+"""A longer id, such as that of a key of several columns, hides more of the drawing than it tells."""
+MANY = 20
+"""A node that has no name is called by its id only if so many rows refer to it that it is a thing in common."""
 EDGES = 900
 
 
@@ -22,7 +28,8 @@ def graph_summary(nodes: pl.DataFrame, edges: pl.DataFrame, schema: Schema, *, r
     """What is shown of a graph.
 
     A label is shown only where no column of its table speaks of a person, and only for nodes that stand for at least
-    `FEW` rows. Above `LIMIT` nodes, or without a connection, there is no drawing, only counts.
+    `FEW` rows (`MANY`, where the label is an id). Above `LIMIT` nodes, or without a connection, there is no drawing,
+    only counts.
 
     Args:
         nodes: `id`, `kind`, `label`, `weight`.
@@ -54,8 +61,8 @@ def graph_summary(nodes: pl.DataFrame, edges: pl.DataFrame, schema: Schema, *, r
 
 def _drawing(
     nodes: pl.DataFrame,
-    pairs: np.ndarray[Any, Any],
-    weights: np.ndarray[Any, Any],
+    pairs: Array,
+    weights: Array,
     kinds: list[str],
     schema: Schema,
     *,
@@ -67,10 +74,10 @@ def _drawing(
     largest = max(float(size.max()), 1e-9)
     named = {k: _may_name(k, schema) for k in kinds}
     labels = [
-        short(label, LONGEST) if label is not None and len(label) <= LONGEST and named[kind] and weight >= FEW else ""
-        for kind, label, weight in zip(nodes["kind"], nodes["label"], size.tolist(), strict=True)
+        _label(node, label, weight) if named[kind] else ""
+        for node, kind, label, weight in zip(nodes["id"], nodes["kind"], nodes["label"], size.tolist(), strict=True)
     ]
-    spread = _spread(at, size, [bool(label) for label in labels], kinds=nodes["kind"].to_list())
+    sides = _spread(at, size, labels, kinds=nodes["kind"].to_list())
     strongest = np.sort(np.argsort(-weights, kind="stable")[:EDGES])
     strongest = strongest[np.argsort(weights[strongest], kind="stable")]
     most = max(float(weights.max()), 1e-9) if len(weights) else 1.0
@@ -81,7 +88,8 @@ def _drawing(
                 "y": round(float(at[i, 1]), 3),
                 "kind": kinds.index(kind),
                 "size": round(float(np.sqrt(size[i] / largest)), 3),
-                "label": labels[i] if i in spread else "",
+                "label": labels[i] if i in sides else "",
+                "side": sides.get(i, ""),
             }
             for i, kind in enumerate(nodes["kind"])
         ],
@@ -92,22 +100,55 @@ def _drawing(
     }
 
 
-def _spread(
-    at: np.ndarray[Any, Any], size: np.ndarray[Any, Any], nameable: list[bool], *, kinds: list[str]
-) -> set[int]:
-    """The nodes that carry a label: the largest of each kind by turns, as far as labels don't lie on one another."""
-    turn: dict[str, int] = {}
-    ranked: list[tuple[int, int]] = []
-    for i in np.argsort(-size, kind="stable").tolist():
-        if nameable[i]:
-            ranked.append((turn.setdefault(kinds[i], 0), i))
-            turn[kinds[i]] += 1
-    chosen: list[int] = []
-    for _, i in sorted(ranked):
-        apart = np.abs(at[chosen] - at[i]) if chosen else np.ones((1, 2))
-        if len(chosen) < LABELS and not bool(((apart[:, 0] < 0.14) & (apart[:, 1] < 0.028)).any()):
-            chosen.append(i)
-    return set(chosen)
+def _label(node: str, label: str | None, weight: float) -> str:
+    """What a node is called on the page, or nothing."""
+    if label is None or weight < FEW:
+        return ""
+    is_id = node == label or node.endswith(f":{label}")
+    return "" if is_id and (weight < MANY or len(label) > LONGEST) else short(label, 22)
+
+
+def _spread(at: Array, size: Array, labels: list[str], *, kinds: list[str]) -> dict[int, str]:
+    """The nodes that carry a label, and its side: the largest, then of each kind by turns, as far as there is room.
+
+    No label lies on another one or on a large node.
+    """
+    by_size: list[int] = np.argsort(-size, kind="stable").tolist()
+    share = (size / max(float(size.max()), 1e-9)).tolist()
+    taken = np.array([_box(at[i], share[i], "", "node") for i in by_size[:24]])
+    sides: dict[int, str] = {}
+    for i in _by_turns(by_size, kinds):
+        if not labels[i] or len(sides) == LABELS:
+            continue
+        for side in SIDES:
+            box = np.array(_box(at[i], share[i], labels[i], side))
+            apart = (box[:2] >= taken[:, 2:]).any(axis=1) | (taken[:, :2] >= box[2:]).any(axis=1)
+            if apart.all() and box[2] < 1.12:
+                sides[i], taken = side, np.vstack([taken, box])
+                break
+    return sides
+
+
+def _by_turns(ranked: list[int], kinds: list[str]) -> list[int]:
+    """The ten largest nodes, then the largest of each kind, the second of each kind, and so on."""
+    turns: dict[str, int] = {}
+    later: list[tuple[int, int]] = []
+    for i in ranked[10:]:
+        later.append((turns.setdefault(kinds[i], 0), i))
+        turns[kinds[i]] += 1
+    return ranked[:10] + [i for _, i in sorted(later, key=lambda pair: pair[0])]
+
+
+def _box(at: Array, share: float, label: str, side: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a node or its label, in units of the square (about 630 x 510 pixels)."""
+    r, wide = 0.005 + 0.016 * float(np.sqrt(share)), 0.0105 * len(label) + 0.008
+    x, y = float(at[0]), float(at[1])
+    if side == "node":
+        return x - r, y - 1.2 * r, x + r, y + 1.2 * r
+    if side == "below":
+        return x - wide / 2, y + r + 0.004, x + wide / 2, y + r + 0.032
+    left = x + r if side == "right" else x - r - wide
+    return left, y - 0.014, left + wide, y + 0.014
 
 
 def _may_name(kind: str, schema: Schema) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cuvee.reporting.verdict import title
-from cuvee.reporting.words import number, percent, short
+from cuvee.reporting.words import figure, percent, short
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
 _MARKS = {"pass": "✓", "part": "△", "fail": "✗", "none": "–"}
@@ -30,8 +30,8 @@ def markdown(data: Mapping[str, Any]) -> str:
 
 
 def _score_row(score: Mapping[str, Any]) -> str:
-    interval = " to ".join(number(v) for v in score["interval"]) if score["interval"] else "–"
-    figures = " | ".join((number(score["value"]), interval, number(score["floor"]), number(score["ceiling"])))
+    interval = " to ".join(figure(v) for v in score["interval"]) if score["interval"] else "–"
+    figures = " | ".join((figure(score["value"]), interval, figure(score["floor"]), figure(score["ceiling"])))
     return f"| {_text(title(score['name']))} | {figures} | {_text(score['verdict'], 300)} |"
 
 

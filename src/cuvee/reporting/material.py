@@ -12,6 +12,7 @@ from cuvee.blending.blend import Blend
 from cuvee.core import Model, Scores
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import CuveeError
+from cuvee.data.schema import Schema
 from cuvee.recipe import Run
 
 ORIGIN = "_origin"
@@ -137,8 +138,10 @@ def _origin_parts(material: Material) -> Mapping[str, Dataset]:
     for _, value in material.mixes:
         data = mixed_data(value)
         if len(data) == 1 and ORIGIN in data.frame.columns:
-            origin = pl.col(ORIGIN).cast(pl.String)
-            return {o: data.with_frame(data.name, data.frame.filter(origin == o)) for o in ("real", "synthetic")}
+            kept = {c: column for c, column in data.meaning.columns.items() if c != ORIGIN}
+            schema = Schema(tables={data.name: data.meaning.model_copy(update={"columns": kept})})
+            parts = data.frame.partition_by(ORIGIN, include_key=False, as_dict=True)
+            return {str(o): Dataset({data.name: rows}, schema) for (o,), rows in parts.items()}
     return {}
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from cuvee.reporting.charts import CLASSES, column_chart, curve_chart, heat_chart
 from cuvee.reporting.svg import draw
 from cuvee.reporting.verdict import METRICS, RULE, title
-from cuvee.reporting.words import axis, listed, number, percent, plain, plural, seconds, short
+from cuvee.reporting.words import axis, figure, listed, number, percent, plain, plural, seconds, short
 
 FIRST, DRAWN = 12, 40
 """Columns that are drawn at once, and at most; the rest stands in a table."""
@@ -57,8 +57,8 @@ def _environment() -> Any:
         finalize=_clean,
     )
     cast("dict[str, Any]", environment.filters).update({
-        "axis": axis, "listed": listed, "number": number, "percent": percent, "seconds": seconds, "short": short,
-        "plural": plural, "metric": title, "ticks": _ticks, "cell": _cell,
+        "axis": axis, "figure": figure, "listed": listed, "number": number, "percent": percent, "seconds": seconds,
+        "short": short, "plural": plural, "metric": title, "ticks": _ticks, "cell": _cell,
     })  # fmt: skip
     cast("dict[str, Any]", environment.globals).update(
         {
@@ -177,9 +177,8 @@ def _curve_figure(mix: Mapping[str, Any]) -> Markup | None:
     points = [p for p in mix["curve"] if p.get("value") is not None and p.get("share") is not None]
     if len(points) < 2:
         return None
-    nearest = min(points, key=lambda p: abs(p["share"] - (mix["share"] or 0.0)))
     label = f"Quality by share of synthetic rows, from {percent(points[0]['share'])} to {percent(points[-1]['share'])}."
-    return draw(curve_chart(points, nearest["share"]), label=label, style="chart wide")
+    return draw(curve_chart(points, mix["share"]), label=label, style="chart curve")
 
 
 def _driver_bars(drivers: Mapping[str, Any] | None) -> list[tuple[str, float, float]]:
@@ -210,13 +209,8 @@ def _graph_figure(graph: Mapping[str, Any]) -> dict[str, Any] | None:
         path = "".join(f"M{a[0]:.0f},{a[1]:.0f}L{b[0]:.0f},{b[1]:.0f}" for a, b in lines)
         strokes.append({"bound": bound, "width": thickness, "opacity": opacity, "d": path})
     nodes = [
-        {
-            "x": round(x, 1),
-            "y": round(y, 1),
-            "r": round(2.4 + 9.6 * n["size"], 1),
-            "kind": n["kind"],
-            "label": n["label"],
-        }
+        {"x": round(x, 1), "y": round(y, 1), "r": round(2.4 + 9.6 * n["size"], 1)}
+        | {"kind": n["kind"], "label": n["label"], "side": n["side"]}
         for (x, y), n in zip(spots, drawing["nodes"], strict=True)
     ]
     return {"width": width, "height": height, "strokes": [s for s in strokes if s["d"]], "nodes": nodes}

@@ -60,6 +60,7 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "models": [_model(name, model) for name, model in material.models],
         "recipe": _recipe(material),
         "steps": _steps(material),
+        "gates": _gates(material),
         "versions": _versions(),
     }
     return finite(data)
@@ -194,6 +195,16 @@ def _steps(material: Material) -> list[dict[str, Any]]:
         return []
     # Neither times nor what was skipped: the same recipe gives the same page.
     return [{"name": s.name, "verb": s.verb, "gave": s.gave} for s in material.run.steps]
+
+
+def _gates(material: Material) -> list[dict[str, Any]]:
+    """What the recipe refuses to be, and whether it is."""
+    if material.run is None:
+        return []
+    return [
+        {"name": g.name, "condition": g.condition, "passed": g.passed, "sentence": g.sentence}
+        for g in material.run.gates
+    ]
 
 
 def _versions() -> dict[str, str]:

@@ -9,7 +9,18 @@ from xml.etree.ElementTree import Element, fromstring
 from markupsafe import Markup, escape
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_KEPT = ("d", "fill", "stroke", "stroke-width", "fill-opacity", "opacity", "text-anchor", "font-size", "transform")
+_KEPT = (
+    "d",
+    "fill",
+    "stroke",
+    "stroke-width",
+    "stroke-dasharray",
+    "fill-opacity",
+    "opacity",
+    "text-anchor",
+    "font-size",
+    "transform",
+)
 _SHIFT = re.compile(r"^translate\((-?[\d.e-]+),\s*(-?[\d.e-]+)\)$")
 _FIGURE = re.compile(r"-?\d*\.\d+(?:e-?\d+)?")
 

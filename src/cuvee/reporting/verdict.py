@@ -21,10 +21,14 @@ METRICS = {
     "pairs": ("Pairs", "How well each pair of columns goes together as in the real rows"),
     "detection": ("Detection", "How well a classifier tells synthetic rows from real ones"),
     "utility": ("Utility", "How well a model trained on synthetic rows predicts real ones"),
-    "copies": ("Copies", "Synthetic rows that stand suspiciously close to rows the model saw"),
+    "exact_copies": ("Exact copies", "Synthetic rows that equal a row the model saw"),
+    "near_copies": (
+        "Near copies",
+        "Synthetic rows closer to a row the model saw than chance allows",
+    ),
+    "dcr_share": ("DCR share", "Synthetic rows whose nearest real row is one that the model saw; half is chance"),
 }
 
-_TITLES = {"dcr_share": "DCR share"}
 HALF_WAY = 50
 """A figure that falls short counts in part where it is at least this far from the floor (0) to real rows (100)."""
 
@@ -104,9 +108,7 @@ def answers(scores: Scores) -> tuple[Answer, ...]:
 
 def title(metric: str) -> str:
     """A metric's name for a reader."""
-    if metric in METRICS:
-        return METRICS[metric][0]
-    return _TITLES.get(metric, metric.replace("_", " ").capitalize())
+    return METRICS[metric][0] if metric in METRICS else metric.replace("_", " ").capitalize()
 
 
 def _answer(scores: Scores, family: str, question: str, words: dict[State, tuple[str, str]]) -> Answer:

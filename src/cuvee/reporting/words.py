@@ -57,6 +57,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{places}f}"
 
 
+def figure(value: float | None) -> str:
+    """A score, with three digits after the point so that scores stand in line; small ones keep two that count.
+
+    >>> figure(1.0), figure(0.00062), figure(0), figure(12.5), figure(None)
+    ('1.000', '0.00062', '0', '12.5', '–')
+    """
+    if value is None or not 0.01 <= abs(value) < 10:
+        return number(value)
+    return f"{value:.3f}"
+
+
 def axis(value: float) -> str:
     """A figure for the end of an axis: short, and a year stays a year.
 

@@ -74,18 +74,6 @@ def read_parts(location: str) -> dict[str, bytes]:
         raise SourceError(f"{shown(location)} can't be unpacked: {error}") from error
 
 
-def read_one(location: str) -> bytes:
-    """The content of a file that holds one table, unpacked by its ending.
-
-    Raises:
-        SourceError: It can't be read, or holds several.
-    """
-    parts = read_parts(location)
-    if len(parts) != 1:
-        raise SourceError(f"{shown(location)} holds {len(parts)} files: {', '.join(parts)}. One is wanted: unpack it.")
-    return next(iter(parts.values()))
-
-
 @contextmanager
 def replacing(location: str) -> Generator[Path]:
     """A new file to write to, beside the location; when the block ends it is packed and put in its place.

@@ -97,7 +97,7 @@ class Auto(Synthesizer):
     )
     rows: int = Field(default=20_000, ge=FEWEST, description="The comparison is made on at most this many rows.")
     least: int = Field(
-        default=LEAST, ge=2, le=1000, description="A value that fewer rows share is never kept as it is."
+        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
     )
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> AutoLearned:

@@ -38,7 +38,7 @@ from cuvee.synthesis.tabular.columns import (
     restore_columns,
 )
 from cuvee.synthesis.tabular.order import Coded, order_levels
-from cuvee.synthesis.tabular.ties import Tie, doubles, functions
+from cuvee.synthesis.tabular.ties import Tie, doubles, functions, holds
 
 ORDER_ROWS = 10_000
 """The order of categories is looked for in this many rows; in fewer where there are more than 100 columns."""
@@ -184,7 +184,7 @@ class Copula(Synthesizer):
         default=50_000, ge=100, description="Dependence is learned from at most this many rows, drawn at random."
     )
     least: int = Field(
-        default=LEAST, ge=2, le=1000, description="A value that fewer rows share is never kept as it is."
+        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
     )
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> CopulaLearned:
@@ -202,15 +202,24 @@ class Copula(Synthesizer):
         placed = [c.place(s, rng=rng) for c, s in zip(codecs, frame.iter_columns(), strict=True)]
         same = doubles(data.frame.get_columns())
         twins = {t.child for t in same}
-        follows = functions(codecs, placed, [c.informative and j not in twins for j, c in enumerate(codecs)])
+        usable = [c.informative and j not in twins for j, c in enumerate(codecs)]
+        follows = functions(codecs, placed, usable, least=self.least)
+        if frame.height < data.frame.height:
+            follows = [t for t in follows if _true_of_all(t, codecs, data.frame, rng)]
         settled = twins | {t.child for t in follows}
         watch(Event("dependence", 1, 3, "ordering categories"))
         codecs, placed, follows = _ordered(codecs, placed, settled, follows, rng)
-        latents, gates = _latents(codecs, placed, settled)
+        latents, gates = _latents(codecs, placed, settled, self.least)
         watch(Event("dependence", 2, 3, "correlations"))
-        correlation = _correlation(latents, codecs, placed, self.shrink)
+        correlation = _correlation(latents, codecs, placed, (self.shrink, self.least))
         watch(Event("dependence", 3, 3))
         return CopulaLearned(table, codecs, latents, correlation, gates, (*follows, *same))
+
+
+def _true_of_all(tie: Tie, codecs: Codecs, frame: pl.DataFrame, rng: Generator) -> bool:
+    """Whether what some rows showed of two columns is true in all."""
+    parent, child = (codecs[j].place(frame.to_series(j), rng=rng) for j in (tie.parent, tie.child))
+    return holds(tie, parent, child)
 
 
 def _join(codec: Codec, value: NDArray[np.float64], gate: NDArray[np.float64] | None) -> Placed:
@@ -266,16 +275,23 @@ def _moved(tie: Tie, moved: Mapping[int, NDArray[np.int64]]) -> Tie:
     return Tie(tie.child, tie.parent, table)
 
 
-def _latents(codecs: Codecs, placed: Sequence[Placed], settled: set[int]) -> tuple[tuple[Latent, ...], tuple[int, ...]]:
-    """The normal variables, and for every column the one that says whether it is missing (-1 for none)."""
+def _latents(
+    codecs: Codecs, placed: Sequence[Placed], settled: set[int], least: int
+) -> tuple[tuple[Latent, ...], tuple[int, ...]]:
+    """The normal variables, and for every column the one that says whether it is missing (-1 for none).
+
+    What fewer than `least` rows have, a value or a gap, is drawn by itself: nothing is learned of what goes with it.
+    """
     latents: list[Latent] = []
     masks: dict[int, NDArray[np.bool_]] = {}
     for j, codec in enumerate(codecs):
         if j in settled:
             continue
-        if 0 < codec.missing_share < 1:
-            masks[j] = placed[j].codes < codec.missing
-        if codec.informative and (len(codec.masses) - codec.missing > 1 or not codec.discrete):
+        gone = placed[j].codes < codec.missing
+        if 0 < codec.missing_share < 1 and least <= int(gone.sum()) <= len(gone) - least:
+            masks[j] = gone
+        counts = np.bincount(placed[j].codes[~gone])
+        if codec.informative and (int(counts.sum() - counts.max(initial=0)) >= least or not codec.discrete):
             latents.append(Latent(j))
     gates = [-1] * len(codecs)
     for chain in _chains(masks):
@@ -325,9 +341,10 @@ def _scores(latent: Latent, codecs: Codecs, placed: Sequence[Placed]) -> tuple[N
 
 
 def _correlation(
-    latents: Sequence[Latent], codecs: Codecs, placed: Sequence[Placed], amount: float | None
+    latents: Sequence[Latent], codecs: Codecs, placed: Sequence[Placed], how: tuple[float | None, int]
 ) -> NDArray[np.float64]:
-    """The correlation matrix of the normal variables, (latents, latents)."""
+    """The correlation matrix of the normal variables, (latents, latents), by shrinkage and the fewest rows."""
+    amount, least = how
     if not latents:
         return np.zeros((0, 0))
     parts = [_scores(x, codecs, placed) for x in latents]
@@ -338,7 +355,7 @@ def _correlation(
     latent = latent_correlation(moments * (rows / (rows + FEW_PAIRS)), weights)
     drawn = shrinkage(scores, latent) if amount is None else amount
     # Where a column is missing its value is not seen, so nothing is known of its dependence on being missing.
-    unknown = np.array([[_hidden(x, y) or _hidden(y, x) for y in latents] for x in latents])
+    unknown = np.array([[_hidden(x, y) or _hidden(y, x) for y in latents] for x in latents]) | (rows < least)
     return nearest_correlation(complete_correlation(shrink(latent, drawn), unknown))
 
 

@@ -73,7 +73,7 @@ class Independent(Synthesizer):
     learned: ClassVar[type[Learned]] = IndependentLearned
 
     least: int = Field(
-        default=LEAST, ge=2, le=1000, description="A value that fewer rows share is never kept as it is."
+        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
     )
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> IndependentLearned:
