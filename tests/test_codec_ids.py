@@ -134,7 +134,8 @@ def test_words_that_few_rows_share_never_come_out() -> None:
 
 def test_names_of_persons_are_made_letter_by_letter() -> None:
     rng = RNG(0)
-    first, last = ["anna", "maria", "john", "susan"], ["smith", "miller", "jones"]
+    first = ["anna", "maria", "john", "susan", "hanna", "joanna", "marian", "johan", "susanna", "mark"]
+    last = ["smith", "miller", "jones", "smithers", "millerson", "johnson", "jonsson", "marks", "susman", "hanson"]
     names = [f"{rng.choice(first)} {rng.choice(last)}" for _ in range(300)] + ["zbigniew qwxyz"]
     codec = fit(names, "text", role="name")
     made = draw(codec, 2000)

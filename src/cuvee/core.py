@@ -179,8 +179,10 @@ class Model:
 
     def blocks(self, n: int, *, seed: int = 0, watch: Watch = silent) -> Iterable[Mapping[str, pl.DataFrame]]:
         """The rows of `sample`, block by block, in constant memory."""
-        if n < 0:
-            raise ModelError(f"{n} rows were asked for; the number of rows is 0 or more.")
+        if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ModelError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
+        if not isinstance(seed, int) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ModelError(f"The seed is {seed!r}; it is a whole number, 0 or more.")
         for block, start in enumerate(range(0, max(n, 1), BLOCK)):
             rng = np.random.default_rng(SeedSequence(seed, spawn_key=(block,)))
             size = min(BLOCK, n - start)

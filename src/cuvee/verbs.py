@@ -183,7 +183,7 @@ def fit(
     """
     dataset = _dataset(data)
     dataset = dataset if table is None else dataset.only(table)
-    for column in exclude:
+    for column in (exclude,) if isinstance(exclude, str) else exclude:
         dataset = _without(dataset, column)
     spec = synthesizer if isinstance(synthesizer, Synthesizer) else _choose("synthesizers", synthesizer)
     learned = spec.fit(dataset, rng=_generator(seed), watch=watch)
@@ -203,9 +203,6 @@ def sample(model: Model | str | Path, n: int, *, seed: int = 0, watch: Watch = s
     opened = model if isinstance(model, Model) else load(model)
     if not isinstance(opened, Model):
         raise CuveeError(f"{model} is not a model. Make one with: cuvee fit FILE -o MODEL")
-    if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise CuveeError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
-    _generator(seed)
     return opened.sample(n, seed=seed, watch=watch)
 
 
@@ -246,7 +243,7 @@ def evaluate(
     trial = make_trial(
         _dataset(train), None if holdout is None else _dataset(holdout), _dataset(synthetic), predict=predict, rng=rng
     )
-    chosen = list(entries("metrics")) if metrics is None else metrics
+    chosen = list(entries("metrics")) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     specs = {
         (m if isinstance(m, str) else name_of("metrics", type(spec))): spec
         for m in chosen

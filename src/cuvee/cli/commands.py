@@ -139,6 +139,9 @@ def path(blend: Path, start: str, end: str, /, *, json: Json = False) -> None:
     if json:
         show.as_json(found.to_dicts())
         return
+    if found.is_empty():
+        show.line(f"There is no path between {start} and {end}.")
+        return
     show.table(found.to_dicts(), found.columns)
 
 

@@ -1,6 +1,7 @@
 """Which codec a column gets, from what the schema says it means and what its dtype can hold."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -58,12 +59,14 @@ def fit_codec(series: pl.Series, column: Column, *, unique: bool = False, least:
     if textual and column.role in SPOKEN_ROLES:
         return TextCodec.fit(name, series, least=least, role=column.role)
     if column.kind == "id" and (textual or dtype.is_integer()):
-        repeating = _shared(series, least) >= 0.5
-        return (
-            CategoryCodec.fit(name, series, least=least)
-            if repeating
-            else IdentifierCodec.fit(name, series, key=key, least=least)
+        if _shared(series, least) < 0.5:
+            return IdentifierCodec.fit(name, series, key=key, least=least)
+        kept = CategoryCodec.fit(name, series, least=least)
+        note = (
+            f"Column {name!r}: ids that at least {least} rows share are kept as they are, like categories. Exclude the "
+            "column where an id stands for a person."
         )
+        return replace(kept, notes=(*kept.notes, note))
     return _of_kind(column.kind, series, least)
 
 

@@ -69,7 +69,11 @@ class IdentifierCodec(Codec):
             if series.dtype.is_integer()
             else _codes(name, present.cast(pl.String), key, least)
         )
-        form = {"Counter": "counted on", "Span": "drawn from the same range", "Patterns": "made after their pattern"}
+        form = {
+            "Counter": "counted on",
+            "Span": "drawn from numbers of as many digits",
+            "Patterns": "made after their pattern",
+        }
         what = "ids" if role is None else f"values of role {role}"
         notes = [f"Column {name!r}: its {what} are not copied but {form[type(maker).__name__]}."]
         if present.n_unique() < len(present):

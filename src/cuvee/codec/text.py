@@ -46,6 +46,9 @@ class TextCodec(Codec):
         """Learn a text column with at least one value; a role of a person is always learned letter by letter."""
         nulls = series.null_count()
         present = series.drop_nulls().cast(pl.String)
+        if role is not None:
+            # What many rows say of one person is still one person's: runs must be shared by different texts.
+            present = present.unique(maintain_order=True)
         letters = present.str.len_chars().clip(0, LETTERS).to_numpy().sum()
         sample = present.gather_every(max(len(present) // ROWS, int(letters) // MOST, 1))
         split = _split(sample, words=True)
@@ -58,7 +61,8 @@ class TextCodec(Codec):
         order = 2 if words else 3
         longest = int(np.ceil(np.sort(lengths)[-least:].mean())) if len(lengths) >= least else 0
         chain = learn_chain(stream, lengths, order=order, size=len(tokens) + 2, least=least, longest=longest)
-        counts = np.array([nulls, len(present)] if nulls else [len(present)], np.float64)
+        there = len(series) - nulls
+        counts = np.array([nulls, there] if nulls else [there], np.float64)
         what = "free text" if role is None else f"role {role}"
         how = "words" if words else "letters"
         note = f"Column {name!r} ({what}): made from runs of {how} that at least {least} rows share; no text is stored."

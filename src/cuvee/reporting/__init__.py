@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from cuvee.data.errors import CuveeError
 from cuvee.reporting.document import Report
 from cuvee.reporting.material import completed, gather
 from cuvee.reporting.page import page
@@ -37,6 +38,10 @@ def report(
     Raises:
         CuveeError: A value is none of those that a report can show, or the data can't be compared.
     """
+    if not values and all(data is None for data in (real, train, holdout, synthetic)):
+        raise CuveeError(
+            "There is nothing to report on: give a run, scores, a blend, a model, or real and synthetic rows."
+        )
     material = gather(values)
     material = completed(
         material, real=real, train=train, holdout=holdout, synthetic=synthetic, predict=predict, seed=seed

@@ -180,9 +180,11 @@ def _summary(result: _Result, note: str) -> Score:
     reference = (
         f"fresh real rows {ceiling:.3f}" if ceiling is not None else f"chance alone gives {best:.3f}; no holdout"
     )
-    like = f"like a random {_sample(1 - value, result):.2g} % sample of the real rows"
+    like = f"like a random {_percent(_sample(1 - value, result))} % sample of the real rows"
     as_real = (
-        f", where as many fresh real rows are like {_sample(1 - ceiling, result):.2g} %" if ceiling is not None else ""
+        f", where as many fresh real rows are like {_percent(_sample(1 - ceiling, result))} %"
+        if ceiling is not None
+        else ""
     )
     verdict = (
         f"Pairs of columns match the real ones by {value:.3f} of 1 ({reference}, shuffled columns {floor:.3f}), "
@@ -193,6 +195,11 @@ def _summary(result: _Result, note: str) -> Score:
     return Score(
         "pairs", "fidelity", value, floor, ceiling, around(value, result.error), 1.0, verdict, passed, tuple(ordered)
     )
+
+
+def _percent(figure: float) -> str:
+    """A percentage with two digits, never as a power of ten."""
+    return f"{figure:.2g}" if figure < 10 else f"{figure:.0f}"
 
 
 def _sample(distance: float, result: _Result) -> float:
