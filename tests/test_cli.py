@@ -146,3 +146,82 @@ def test_schema_of_recipes_is_json_schema(capsys, tmp_path):
     code, out, _ = run("schema", capsys=capsys)
     assert code == 0
     assert "steps" in json.loads(out)["properties"]
+
+
+def test_rows_go_to_parts_that_are_gone_on_with(people, capsys):
+    run("fit", "clinic.csv", "-o", "model", "--synthesizer", "copula", capsys=capsys)
+    words = ("sample", "model", "-n", "140000", "-o", "made", "--parts", "--workers", "2")
+    code, _, err = run(*words, capsys=capsys)
+    assert code == 0
+    assert "100 %" in err
+    assert sorted(p.name for p in (people / "made").iterdir()) == ["part-00000.parquet", "part-00001.parquet"]
+    (people / "made" / "part-00000.parquet").unlink()
+    code, _, err = run(*words, capsys=capsys)
+    assert code == 0
+    assert "1 parts are there" in err
+    assert run("sample", "model", "-n", "140000", "-o", "one.parquet", "--workers", "1", capsys=capsys)[0] == 0
+    assert pl.read_parquet("made").equals(pl.read_parquet("one.parquet"))
+    code, _, err = run("sample", "model", "-n", "9", "-o", "made", "--parts", capsys=capsys)
+    assert code == 1
+    assert "other rows" in err
+
+
+def test_a_fit_in_batches_says_how_many_rows_it_read(people, capsys):
+    code, out, err = run("fit", "clinic.csv", "-o", "model", "--rows", "80", "--json", capsys=capsys)
+    assert code == 0
+    assert json.loads(out)["rows"] == {"clinic": 120}
+    assert json.loads(out)["notes"][0].startswith("120 rows were read; the model learned from 80 of them")
+    assert "read" in err
+    assert not list(people.glob("*.checkpoint"))
+    pl.read_parquet("lab.parquet").write_json("lab.json")
+    assert "can't be read in batches" in run("fit", "lab.json", "-o", "m", "--stream", capsys=capsys)[2]
+
+
+def test_an_interrupted_fit_goes_on_when_it_is_called_again(people, capsys, monkeypatch):
+    from cuvee.cli import progress
+
+    (people / "big").mkdir()
+    for k in range(3):
+        pl.DataFrame({"n": range(k * 140_000, (k + 1) * 140_000)}).write_parquet(f"big/part-{k}.parquet")
+    drawn = progress.Plain.__call__
+
+    def stops(self, event):
+        drawn(self, event)
+        if event.step == "read" and event.done > 200_000:
+            raise KeyboardInterrupt
+
+    words = ("fit", "big", "-o", "model", "--rows", "5000", "--synthesizer", "independent")
+    monkeypatch.setattr(progress.Plain, "__call__", stops)
+    code, _, err = run(*words, capsys=capsys)
+    assert code == 130
+    assert "Interrupted after 262,144 rows, which are kept in model.checkpoint. Run the same again to go on." in err
+    monkeypatch.setattr(progress.Plain, "__call__", drawn)
+    code, _, err = run(*words, capsys=capsys)
+    assert code == 0
+    assert err.startswith("read  90 %")
+    assert [p.name for p in people.glob("*.checkpoint")] == []
+
+
+def test_an_estimate_is_a_line_and_a_budget_is_handed_on(people, capsys, monkeypatch):
+    from doubles import register
+
+    register(people, monkeypatch)
+    words = ("fit", "clinic.csv", "-o", "model", "--synthesizer")
+    code, _, err = run(*words, "tally", "--time-budget", "1.5m", capsys=capsys)
+    assert code == 0
+    assert "estimate: about 14 s\n" in err
+    assert json.loads((people / "model" / "model.json").read_text())["spec"] == {"time_budget": 90.0}
+    code, _, err = run(*words, "tally", "--time-budget", "soon", capsys=capsys)
+    assert code == 1
+    assert "must be a duration with its unit" in err
+    assert "Those that have one:" in run(*words, "independent", "--time-budget", "60s", capsys=capsys)[2]
+
+
+def test_models_says_what_a_synthesizer_can(people, capsys, monkeypatch):
+    from doubles import register
+
+    register(people, monkeypatch)
+    rows = {row["name"]: row for row in json.loads(run("models", "--json", capsys=capsys)[1])}
+    assert rows["tally"]["can"] == "log_prob log_prob_cells update time_budget"
+    assert rows["mute"]["can"] == ""
+    assert "log_prob" in rows["copula"]["can"]

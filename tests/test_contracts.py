@@ -4,6 +4,7 @@
 A new plug-in is tested here as soon as it stands in the registry.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -194,6 +195,78 @@ class Hoards(Bootstrap):
 def test_a_synthesizer_that_stores_training_rows_is_caught() -> None:
     with pytest.raises(AssertionError, match="a model holds no training row"):
         check_synthesizer(Hoards, bad=False)
+
+
+class Margins(Learned):
+    """What `independent` learned, used carelessly."""
+
+    def __init__(self, inner: Learned) -> None:
+        self.inner = inner
+
+    def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
+        return self.inner.sample(n, start=start, rng=rng)
+
+    def state(self) -> tuple[Mapping[str, Any], Arrays]:
+        return self.inner.state()
+
+    @classmethod
+    def restore(cls, values: Mapping[str, Any], arrays: Arrays) -> Self:
+        return cls(Independent.learned.restore(values, arrays))
+
+
+class KeepsItsGenerator(Margins):
+    def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
+        self.rng = rng
+        time.sleep(0.01)
+        return self.inner.sample(n, start=start, rng=self.rng)
+
+
+class LearnsInPlace(Margins):
+    def update(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> Learned:
+        self.inner = Independent().fit(data, rng=rng)
+        return self
+
+
+class Careful(Margins):
+    def update(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> Learned:
+        return Careful(Independent().fit(data, rng=rng))
+
+
+class FewCells(Careful):
+    def log_prob(self, data: Dataset) -> Any:
+        return self.inner.log_prob(data)
+
+    def log_prob_cells(self, data: Dataset) -> Any:
+        return np.zeros((data.frame.height, 2))
+
+
+def wrapped(kind: type[Margins]) -> Synthesizer:
+    """A synthesizer that learns margins, and gives this."""
+
+    class Wraps(Synthesizer):
+        learned: ClassVar[type[Learned]] = kind
+
+        def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> Learned:
+            return kind(Independent().fit(data, rng=rng, watch=watch))
+
+    return Wraps()
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        (KeepsItsGenerator, "samples other rows where several threads sample"),
+        (LearnsInPlace, "changed the model that it updated"),
+        (FewCells, r"log_prob_cells of Wraps gives \(500, 2\)"),
+    ],
+)
+def test_what_was_learned_and_changes_is_caught(kind: type[Margins], complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        check_synthesizer(wrapped(kind), dependent=False, bad=False)
+
+
+def test_what_learns_more_and_leaves_the_model_as_it_was_keeps_the_contract() -> None:
+    check_synthesizer(wrapped(Careful), dependent=False, bad=False)
 
 
 # Rules that break the contract

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cuvee
 from cuvee.core import Event, Metric, Score, Scores, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import SchemaError
@@ -451,3 +452,11 @@ def test_metrics_are_chosen_by_name():
         assert name in entries("metrics")
         assert find("metrics", name) is type(metric)
         assert name_of("metrics", type(metric)) == name
+
+
+def test_an_empty_table_is_called_by_its_own_name():
+    full, empty = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": []}, schema={"a": pl.Int64})
+    with pytest.raises(SchemaError, match="The synthetic table 'made' has no rows"):
+        cuvee.evaluate(Dataset.of(empty, name="made"), train=Dataset.of(full, name="real"))
+    with pytest.raises(SchemaError, match="The holdout table 'fresh' has no rows"):
+        cuvee.evaluate(full, train=full, holdout=Dataset.of(empty, name="fresh"))

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import cuvee
 from cuvee.core import Source
 from cuvee.data.errors import SourceError
 from cuvee.registry import REGISTRY
@@ -540,3 +541,13 @@ def test_arrow_keeps_what_polars_would_not(tmp_path: Path) -> None:
     with pa.OSFile(str(tmp_path / "t.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     assert Arrow(path=str(tmp_path / "t.arrow")).read()["t"].equals(table)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zip", ".zst", ".bz2", ".xz"])
+def test_packed_parquet_is_read_as_it_was_written(tmp_path: Path, ending: str) -> None:
+    frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"]})
+    file = tmp_path / f"table.parquet{ending}"
+    cuvee.write(frame, file)
+    read = cuvee.read(file)
+    assert read.name == "table"
+    assert read.frame.equals(frame, null_equal=True)

@@ -126,6 +126,11 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
         "auto": Entry(
             "cuvee.synthesis.tabular.auto:Auto", "the one that does best on rows held out", "one table, all kinds"
         ),
+        "trees": Entry(
+            "cuvee.synthesis.tabular.trees:Trees",
+            "boosted trees, column after column, in several orders",
+            "all",
+        ),
         "copula": Entry(
             "cuvee.synthesis.tabular.copula:Copula", "exact margins, correlations, seconds", "one table, all kinds"
         ),

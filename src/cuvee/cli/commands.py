@@ -11,6 +11,7 @@ app = App(
     name="cuvee",
     version=cuvee.__version__,
     help="Blend messy sources into one trusted dataset, synthesise data like it, mix both, and prove it.",
+    suppress_keyboard_interrupt=False,  # what was kept, and how to go on, is said by whoever was interrupted
 )
 
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
@@ -24,6 +25,9 @@ MaybeOut = Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where to
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on standard output.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
 Rows = Annotated[int, Parameter(name=["--rows", "-n"], help="How many rows to make.")]
+Workers = Annotated[
+    int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
+]
 Several = Parameter(negative=(), consume_multiple=False)
 
 
@@ -72,8 +76,9 @@ def inspect(*files: str, out: MaybeOut = None, json: Json = False) -> None:
         out: Write the schema here (schema.yaml); only lines marked `# check` need a look.
     """
     from cuvee.cli import show
+    from cuvee.cli.inputs import read_all
 
-    data = _read_all(files)
+    data = read_all(files)
     if out is not None:
         data.schema.save(out)
     guesses = data.schema.guesses()
@@ -154,23 +159,43 @@ def fit(
     synthesizer: str = "auto",
     table: str | None = None,
     exclude: Annotated[tuple[str, ...], Several] = (),
+    rows: int | None = None,
+    stream: Annotated[bool | None, Parameter(negative="--no-stream")] = None,
+    time_budget: str | None = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Learn a dataset. The model holds statistics, never rows.
 
+    A Parquet or CSV file that would not fit in memory is read in batches: one pass, an even draw of rows to learn from,
+    exact counts of all. Interrupted, the same command goes on where it was.
+
     Args:
-        file: The data: a file, a folder, or a blend's folder.
+        file: The data: a file, a glob or folder of parts, a folder of tables, or a blend's folder.
         out: The model's folder.
         synthesizer: How to learn; see `cuvee models`.
         table: The table to learn, where there are several.
         exclude: A column to leave out. Repeat for more.
+        rows: Learn from at most so many rows, drawn evenly. Without it all, or a million of a file read in batches.
+        stream: Read the file in batches, or do not; else that is done where it would not fit in memory.
+        time_budget: How long to learn at most, such as 60s or 5m; for synthesizers that have one.
     """
     from cuvee import verbs
     from cuvee.cli import progress, show
 
     with progress.drawn() as watch:
-        model = verbs.fit(file, synthesizer, table=table, exclude=exclude, seed=seed, watch=watch)
+        model = verbs.fit(
+            file,
+            synthesizer,
+            table=table,
+            exclude=exclude,
+            rows=rows,
+            stream=stream,
+            checkpoint=out.with_name(f"{out.name}.checkpoint"),
+            time_budget=time_budget,
+            seed=seed,
+            watch=watch,
+        )
         model.save(out)
     if json:
         show.as_json(
@@ -183,18 +208,28 @@ def fit(
 
 
 @app.command
-def sample(model: Path, /, *, rows: Rows, out: Data, seed: Seed = 0) -> None:
-    """Make synthetic rows.
+def sample(
+    model: Path,
+    /,
+    *,
+    rows: Rows,
+    out: Data,
+    parts: Annotated[bool, Parameter(negative=())] = False,
+    workers: Workers = None,
+    seed: Seed = 0,
+) -> None:
+    """Make synthetic rows. Parquet and CSV are written as the rows are made, in constant memory, however many.
 
     Args:
         model: The model's folder.
+        parts: Write a folder of numbered Parquet files. Interrupted, the same command makes only the missing ones.
     """
     from cuvee import verbs
     from cuvee.cli import progress
 
+    form = "csv" if out == "-" else None
     with progress.drawn() as watch:
-        made = verbs.sample(model, rows, seed=seed, watch=watch)
-        verbs.write(made, out, form="csv" if out == "-" else None)
+        verbs.sample(model, rows, to=out, parts=parts, form=form, seed=seed, workers=workers, watch=watch)
 
 
 @app.command
@@ -313,22 +348,14 @@ def models(
         group: What to list.
     """
     from cuvee.cli import show
-    from cuvee.registry import entries
+    from cuvee.cli.choices import choices
 
-    rows = [
-        {
-            "name": n,
-            "what": e.says,
-            "handles": e.kinds,
-            "needs": f"cuvee[{e.extra}]" if e.extra else "",
-            "endings": " ".join(e.endings),
-        }
-        for n, e in entries(group).items()
-    ]
+    rows = choices(group)
     if json:
         show.as_json(rows)
         return
-    show.table(rows, ("name", "what", "handles", "needs", *(("endings",) if group == "sources" else ())))
+    more = {"sources": ("endings",), "synthesizers": ("can",)}.get(group, ())
+    show.table(rows, ("name", "what", "handles", "needs", *more))
 
 
 @app.command
@@ -362,26 +389,6 @@ def schema(*, out: MaybeOut = None) -> None:
         show.as_json(recipe_schema())
     else:
         out.write_text(dumps(recipe_schema(), indent=1) + "\n", "utf-8")
-
-
-def _read_all(files: tuple[str, ...]) -> Any:
-    """The tables of all files as one dataset, related to each other."""
-    from cuvee import verbs
-    from cuvee.data.dataset import Dataset
-    from cuvee.data.errors import SourceError
-
-    if not files:
-        raise SourceError("Nothing to read: give at least one file, folder or URL.")
-    datasets = [verbs.read(f) for f in files]
-    if len(datasets) == 1:
-        return datasets[0]
-    tables: dict[str, Any] = {}
-    for file, data in zip(files, datasets, strict=True):
-        for name, frame in data.tables.items():
-            if name in tables:
-                raise SourceError(f"Two tables are called {name!r}; the second is in {file}. Rename one of the files.")
-            tables[name] = frame
-    return Dataset.of(tables)
 
 
 def _open_blend(folder: Path) -> Any:

@@ -1,6 +1,6 @@
 """A dataset: named tables and what they mean."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +10,7 @@ import polars as pl
 from cuvee.data.detect import detect
 from cuvee.data.errors import SchemaError
 from cuvee.data.interchange import Form, ingest, is_table, to_arrow, to_numpy, to_pandas
+from cuvee.data.names import did_you_mean
 from cuvee.data.schema import Schema, Table
 
 if TYPE_CHECKING:
@@ -102,6 +103,48 @@ class Dataset:
         inner = tuple(f for f in meaning.foreign_keys if f.table == table)
         schema = Schema(tables={table: meaning.model_copy(update={"foreign_keys": inner})})
         return Dataset({table: frame}, schema, {t: f for t, f in self.forms.items() if t == table})
+
+    def renamed(self, name: str) -> "Dataset":
+        """The only table under another name; what refers to itself still does."""
+        old = self.name
+        if old == name:
+            return self
+        keys = tuple(f.model_copy(update={"table": name}) if f.table == old else f for f in self.meaning.foreign_keys)
+        schema = Schema(tables={name: self.meaning.model_copy(update={"foreign_keys": keys})})
+        form = self.forms.get(old)
+        return Dataset({name: self.frame}, schema, {} if form is None else {name: form})
+
+    def keyed(self, key: Sequence[str]) -> "Dataset":
+        """The only table with these columns stated as its key.
+
+        Raises:
+            SchemaError: It has no such column.
+        """
+        for column in key:
+            if column not in self.frame.columns:
+                hint = did_you_mean(column, self.frame.columns)
+                raise SchemaError(f"Table {self.name!r} has no column {column!r} for its key.{hint}")
+        stated = {"key": tuple(key), "key_confidence": 1.0, "key_reason": "stated"}
+        return Dataset(self.tables, Schema(tables={self.name: self.meaning.model_copy(update=stated)}), self.forms)
+
+    def without(self, column: str) -> "Dataset":
+        """The only table without a column, and without what it was part of.
+
+        Raises:
+            SchemaError: It has no such column.
+        """
+        frame, name, meaning = self.frame, self.name, self.meaning
+        if column not in frame.columns:
+            hint = did_you_mean(column, frame.columns)
+            raise SchemaError(f"Table {name!r} has no column {column!r} to exclude.{hint}")
+        sequence = meaning.sequence
+        left = {
+            "columns": {c: k for c, k in meaning.columns.items() if c != column},
+            "key": None if column in (meaning.key or ()) else meaning.key,
+            "sequence": None if sequence is None or column in (*sequence.key, sequence.order) else sequence,
+            "foreign_keys": tuple(f for f in meaning.foreign_keys if column not in f.columns),
+        }
+        return Dataset({name: frame.drop(column)}, Schema(tables={name: meaning.model_copy(update=left)}))
 
     def with_frame(self, table: str, frame: pl.DataFrame) -> "Dataset":
         """The same dataset with other rows in one table; the columns stay."""

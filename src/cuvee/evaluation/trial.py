@@ -40,14 +40,12 @@ def make_trial(
     """
     name = train.name
     kinds: dict[str, Kind] = {c: column.kind for c, column in train.meaning.columns.items()}
-    frames = {"train": train.frame, "synthetic": synthetic.frame}
-    if holdout is not None:
-        frames["holdout"] = holdout.frame
+    given = {"train": train, "synthetic": synthetic, **({} if holdout is None else {"holdout": holdout})}
+    frames = {part: data.frame for part, data in given.items()}
     for part, frame in frames.items():
         if frame.height == 0 or frame.width == 0:
-            raise SchemaError(
-                f"The {part} table {name!r} has no {'rows' if frame.width else 'columns'}; nothing can be compared."
-            )
+            what = "rows" if frame.width else "columns"
+            raise SchemaError(f"The {part} table {given[part].name!r} has no {what}; nothing can be compared.")
         _same_columns(train.frame.columns, frame.columns, part)
     if predict is not None:
         target = parse_target(predict, train.frame.columns)

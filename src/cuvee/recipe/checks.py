@@ -16,6 +16,7 @@ from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, Step
 from cuvee.recipe.structure import Outline, read_part
 from cuvee.registry import Group, entries, find
 from cuvee.sources.secrets import refuse_literal_secret
+from cuvee.verbs import able
 
 
 def problems_of(value: Any, parts: Outline, places: Places, folder: Path) -> list[Problem]:
@@ -162,9 +163,12 @@ def _budget(step: FitStep, where: Where, places: Places) -> Iterator[Problem]:
     name = step.synthesizer if isinstance(step.synthesizer, str) else next(iter(step.synthesizer))
     if "time_budget" not in find("synthesizers", name).model_fields:
         at = (*where, "time_budget")
-        why = "it takes as long as one pass over the data takes"
+        others = able("time_budget")
+        instead = f", or choose one that has: {', '.join(others)}" if others else ""
         yield Problem(
-            places.key(at), f"{spelled(at)}: the synthesizer {name!r} has no time budget: {why}. Remove this."
+            places.key(at),
+            f"{spelled(at)}: the synthesizer {name!r} has no time budget: it takes as long as it takes. "
+            f"Remove this{instead}.",
         )
 
 

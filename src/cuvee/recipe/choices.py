@@ -7,6 +7,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, Strict, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from cuvee.core import seconds_of
+from cuvee.core.durations import UNITS
+from cuvee.data.errors import CuveeError
+
 Word = Annotated[str, StringConstraints(min_length=1)]
 """A name or a path."""
 
@@ -18,8 +22,6 @@ Number = Annotated[float, Strict()]
 
 CONDITIONS = ("above_holdout", "below_holdout")
 COMPARISON = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def _choice(value: Any) -> Any:
@@ -42,10 +44,12 @@ def seconds(value: Any) -> float:
     Raises:
         PydanticCustomError: It is no duration.
     """
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or float(found[1]) == 0:
-        raise PydanticCustomError("wanted", "a duration with its unit, such as 60s, 5m or 1h")
-    return float(found[1]) * _SECONDS[found[2]]
+    try:
+        if isinstance(value, str):
+            return seconds_of(value)
+    except CuveeError:
+        pass
+    raise PydanticCustomError("wanted", "a duration with its unit, such as 60s, 5m or 1h")
 
 
 def duration(value: float) -> str:
@@ -55,8 +59,8 @@ def duration(value: float) -> str:
     ('90s', '2h')
     """
     for unit in ("h", "m"):
-        if value % _SECONDS[unit] == 0:
-            return f"{value / _SECONDS[unit]:.0f}{unit}"
+        if value % UNITS[unit] == 0:
+            return f"{value / UNITS[unit]:.0f}{unit}"
     return f"{value:g}s"
 
 

@@ -25,10 +25,10 @@ def step_seed(seed: int, name: str, step: Step) -> int | None:
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4], "big") >> 1
 
 
-def chosen(group: Group, choice: str | Mapping[str, Mapping[str, Any]], **more: Any) -> tuple[str, Spec]:
+def chosen(group: Group, choice: str | Mapping[str, Mapping[str, Any]]) -> tuple[str, Spec]:
     """The name and the spec of a choice that has been checked."""
     name, options = (choice, {}) if isinstance(choice, str) else next(iter(choice.items()))
-    return name, find(group, name)(**{**options, **more})
+    return name, find(group, name)(**options)
 
 
 def filled_step(step: Step) -> dict[str, Any]:

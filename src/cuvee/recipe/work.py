@@ -18,7 +18,6 @@ from cuvee.data.schema import Schema
 from cuvee.mixing.curve import share_curve
 from cuvee.mixing.mixed import Mixed
 from cuvee.recipe.content import SourceSpec
-from cuvee.recipe.filled import chosen
 from cuvee.recipe.inputs import location, options
 from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, InspectStep, MixStep, SampleStep, SplitStep, Step
 
@@ -109,9 +108,15 @@ def _split(step: SplitStep, given: Given, seed: int | None, watch: Watch) -> Any
 
 
 def _fit(step: FitStep, given: Given, seed: int | None, watch: Watch) -> Any:
-    more = {} if step.time_budget is None else {"time_budget": step.time_budget}
-    _, spec = chosen("synthesizers", step.synthesizer, **more)
-    return verbs.fit(given["data"], spec, table=step.table, exclude=step.exclude, seed=seed or 0, watch=watch)  # pyright: ignore[reportArgumentType]
+    return verbs.fit(
+        given["data"],
+        step.synthesizer,
+        table=step.table,
+        exclude=step.exclude,
+        time_budget=step.time_budget,
+        seed=seed or 0,
+        watch=watch,
+    )
 
 
 def _sample(step: SampleStep, given: Given, seed: int | None, watch: Watch) -> Any:

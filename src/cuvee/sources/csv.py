@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, final
 
 import polars as pl
@@ -11,17 +12,24 @@ import polars.selectors as cs
 from polars.exceptions import PolarsError
 from pydantic import Field
 
-from cuvee.core import Source
+from cuvee.core import BLOCK, Source, Stream
 from cuvee.data.errors import SourceError
+from cuvee.sources.chunks import Records, beginning, open_plain
 from cuvee.sources.dialect import SAMPLE, Dialect, Stated, find_dialect
 from cuvee.sources.encoding import find_encoding, to_utf8
 from cuvee.sources.files import only_table, read_parts, replacing
 from cuvee.sources.guard import guard, guarded_names, unguard, unguarded_names
 from cuvee.sources.identifiers import unique_names
 from cuvee.sources.infer import typed
-from cuvee.sources.location import file_name
+from cuvee.sources.location import file_name, table_name
 from cuvee.sources.secrets import Location, expand, shown
 
+HEAD = 1 << 22
+"""Bytes from which a table that is read in batches tells its dialect and encoding."""
+BATCH = 1 << 24
+"""Bytes that are read at a time where a table is read in batches."""
+GROWS = 4
+"""A table takes about so many times its file in memory."""
 _USUAL = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _LINE_END = re.compile(rb"\r\n?")
 _BLANK_LINE = re.compile(rb"\n(?:\r?\n)+")
@@ -54,6 +62,36 @@ class Csv(Source):
         parts = read_parts(self.path)
         return {name: self._table(content, name if len(parts) > 1 else None) for name, content in parts.items()}
 
+    def in_batches(self) -> Stream | None:
+        opened = open_plain(self.path)
+        if opened is None:
+            return None
+        head = beginning(opened, HEAD)
+        text, encoding, why = self._text(head, self._where())
+        if not text.strip():
+            return None
+        dialect = self._dialect(text, encoding, why)
+        first = _first_row(_without_head(text, dialect.skip), dialect)
+        names = _names(first, dialect)
+
+        def batches(columns: Sequence[str], start: int) -> Iterator[pl.DataFrame]:
+            passed = 0
+            with opened.open() as stream:
+                for chunk in Records(stream, dialect, self._where(), BATCH):
+                    one = replace(dialect, header=dialect.header and not chunk.lines, skip=chunk.lines)
+                    body = _without_head(chunk.text, dialect.skip) if not chunk.lines else chunk.text
+                    frame = self._plain(_cells(body, one, names, self._where()), dialect)
+                    if passed + frame.height > start:
+                        yield frame.select(cs.by_name(*columns))[max(start - passed, 0) :]
+                    passed += frame.height
+
+        def settle(frame: pl.DataFrame) -> pl.DataFrame:
+            return self._typed(_without_nameless(frame, names, first, dialect), dialect)
+
+        identity = f"{opened.identity}\n{self.model_dump_json(exclude={'path'})}"
+        table = table_name(expand(self.path).text)
+        return Stream(table, tuple(names), GROWS * opened.size, None, identity, batches, settle)
+
     def dialect(self) -> Dialect:
         """What was found out of the (first) table, with reasons.
 
@@ -66,21 +104,23 @@ class Csv(Source):
 
     def write(self, tables: Mapping[str, pl.DataFrame]) -> None:
         frame = only_table(tables, "CSV", self.path)
-        text = self._written(frame, next(iter(tables)))
-        delimiter = self.delimiter or self._usual() or ","
-        with replacing(self.path) as beside:
-            if self.encoding in {None, "utf-8"} and self.decimal != ",":
-                text.write_csv(
-                    beside, separator=delimiter, quote_char=self.quote or '"', include_header=self.header is not False
+        self.write_blocks(next(iter(tables)), frame.iter_slices(BLOCK) if frame.height else iter([frame]))
+
+    def write_blocks(self, table: str, blocks: Iterator[pl.DataFrame]) -> None:
+        delimiter, encoding = self.delimiter or self._usual() or ",", self.encoding or "utf-8"
+        with replacing(self.path) as beside, beside.open("wb") as stream:
+            rows = 0
+            for block in blocks:
+                text = self._written(block, table).write_csv(
+                    separator=delimiter,
+                    quote_char=self.quote or '"',
+                    include_header=rows == 0 and self.header is not False,
+                    decimal_comma=self.decimal == ",",
                 )
-                return
-            whole = text.write_csv(
-                separator=delimiter,
-                quote_char=self.quote or '"',
-                include_header=self.header is not False,
-                decimal_comma=self.decimal == ",",
-            )
-            beside.write_bytes(self._encoded(whole))
+                content = self._encoded(text, rows)
+                # A mark of the byte order stands at the start of a file and nowhere else.
+                stream.write(content.removeprefix(_mark(encoding)) if rows else content)
+                rows += block.height
 
     def _where(self, member: str | None = None) -> str:
         return shown(self.path) + (f" ({member})" if member else "")
@@ -95,15 +135,18 @@ class Csv(Source):
         if not text.strip():
             raise SourceError(f"{where} is empty: not even a header stands in it.")
         dialect = self._dialect(text, encoding, why)
-        frame = _parse(text, dialect, where)
+        return self._typed(self._plain(_parse(text, dialect, where), dialect), dialect)
+
+    def _plain(self, cells: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
+        """Cells as text, without blanks that belong to none and with nulls where some are stated."""
         if dialect.blanks:
-            frame = frame.with_columns(pl.all().str.strip_chars_start(" ").replace("", None))
-        if self.nulls:
-            frame = frame.with_columns(pl.all().replace(dict.fromkeys(self.nulls)))
-        frame = typed(frame, decimal=dialect.decimal) if self.types else frame
-        if self.guard:
-            frame = frame.with_columns(unguard(pl.col(pl.String)))
-        return frame
+            cells = cells.with_columns(pl.all().str.strip_chars_start(" ").replace("", None))
+        return cells.with_columns(pl.all().replace(dict.fromkeys(self.nulls))) if self.nulls else cells
+
+    def _typed(self, cells: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
+        """Text with its types, and without its guard."""
+        frame = typed(cells, decimal=dialect.decimal) if self.types else cells
+        return frame.with_columns(unguard(pl.col(pl.String))) if self.guard else frame
 
     def _text(self, content: bytes, where: str) -> tuple[bytes, str, str]:
         """The text as UTF-8 with plain line ends, its encoding, and why it is that."""
@@ -147,7 +190,7 @@ class Csv(Source):
             (cs.categorical() | cs.enum()).cast(pl.String),
             cs.duration().dt.to_string("iso"),
         ).with_columns(
-            pl.col(n).dt.convert_time_zone("UTC")
+            cs.by_name(n).dt.convert_time_zone("UTC")
             for n, d in frame.schema.items()
             if isinstance(d, pl.Datetime) and d.time_zone
         )
@@ -157,7 +200,8 @@ class Csv(Source):
             dict(zip(frame.columns, guarded_names(frame.columns), strict=True))
         )
 
-    def _encoded(self, whole: str) -> bytes:
+    def _encoded(self, whole: str, before: int) -> bytes:
+        """The text in the wanted encoding; `before` rows stand above it."""
         encoding = self.encoding or "utf-8"
         try:
             return whole.encode(encoding)
@@ -166,7 +210,7 @@ class Csv(Source):
                 f"There is no encoding {encoding!r}. Common are utf-8, utf-16, cp1252 and latin-1."
             ) from error
         except UnicodeEncodeError as error:
-            line = whole.count("\n", 0, error.start) + 1
+            line = whole.count("\n", 0, error.start) + 1 + before
             raise SourceError(
                 f"{self._where()}: a letter of row {line:,} can't be written in {encoding}. Use utf-8."
             ) from error
@@ -176,19 +220,40 @@ def _parse(text: bytes, dialect: Dialect, where: str) -> pl.DataFrame:
     """All cells as text, the columns named."""
     text = _without_head(text, dialect.skip)
     first = _first_row(text, dialect)
-    names = (
-        unguarded_names(unique_names(first)) if dialect.header else [f"column_{i}" for i in range(1, len(first) + 1)]
-    )
+    names = _names(first, dialect)
+    return _without_nameless(_cells(text, dialect, names, where), names, first, dialect)
+
+
+def _names(first: list[str], dialect: Dialect) -> list[str]:
+    """The names of the columns, from the first row."""
+    if dialect.header:
+        return unguarded_names(unique_names(first))
+    return [f"column_{i}" for i in range(1, len(first) + 1)]
+
+
+def _cells(text: bytes, dialect: Dialect, names: list[str], where: str) -> pl.DataFrame:
+    """The cells of these columns as text, of rows that stand below `dialect.skip` lines."""
     frame = None
     if dialect.escape is None and not dialect.blanks and len(dialect.delimiter.encode()) == 1:
         plain = _without_blank_lines(text, dialect, len(names))
         frame = _parse_fast(plain, dialect, names)
         frame = None if frame is None else _without_blank_rows(frame, plain, dialect)
-    if frame is None:
-        frame = _parse_exactly(text, dialect, names, where)
-    # A nameless column without a value is only a delimiter at the end of every line.
-    nameless = [name for name, given in zip(names, first, strict=True) if dialect.header and not given.strip()]
+    return _parse_exactly(text, dialect, names, where) if frame is None else frame
+
+
+def _without_nameless(frame: pl.DataFrame, names: list[str], first: list[str], dialect: Dialect) -> pl.DataFrame:
+    """The frame without nameless columns that have no value: only a delimiter at the end of every line."""
+    nameless = [
+        name
+        for name, given in zip(names, first, strict=True)
+        if dialect.header and not given.strip() and name in frame.columns
+    ]
     return frame.drop(name for name in nameless if frame[name].null_count() == frame.height)
+
+
+def _mark(encoding: str) -> bytes:
+    """What this encoding puts before any text."""
+    return "".encode(encoding)
 
 
 def _first_row(text: bytes, dialect: Dialect) -> list[str]:

@@ -36,6 +36,16 @@ def typed(frame: pl.DataFrame, *, decimal: Decimal = ".") -> pl.DataFrame:
         frame: Cells as they were written; null where nothing was.
         decimal: What stands before the decimals. With a comma, `1.234,5` is 1234.5.
     """
+    # Polars takes some names for patterns (`*`, `^a$`): what is looked at has plain ones.
+    plain = frame.clone()
+    plain.columns = [f"c{i}" for i in range(frame.width)]
+    found = _typed(plain, decimal)
+    found.columns = frame.columns
+    return found
+
+
+def _typed(frame: pl.DataFrame, decimal: Decimal) -> pl.DataFrame:
+    """The frame with its text columns as what they hold."""
     text = _text_columns(frame)
     frame = frame.with_columns(_from_comma(name) for name in text) if decimal == "," else frame
     # Most columns of numbers are plain ones, for which one look is enough.

@@ -42,8 +42,9 @@ def check_source(make: Callable[[Path], Source]) -> None:
 
     Required are: numbers come back; each kind of ugly column either comes back with the values that it had (types that
     the form lacks may come back as text or the nearest type) or is refused with a SourceError; reading twice gives the
-    same; what is missing or damaged is a SourceError that names it; a write that fails leaves what was there, and
-    nothing beside it; no message holds a cell or a password; nothing given is changed.
+    same; rows written in blocks, and read in batches where that can be, are those of the whole; what is missing or
+    damaged is a SourceError that names it; a write that fails leaves what was there, and nothing beside it; no message
+    holds a cell or a password; nothing given is changed.
 
     Args:
         make: Makes the source of a place in an empty folder (a path in it, or a database in it). It may be called
@@ -57,6 +58,7 @@ def check_source(make: Callable[[Path], Source]) -> None:
         _numbers_come_back(case)
         for kind, columns in ugly_columns().items():
             _comes_back_or_is_refused(case, kind, columns)
+        _blocks_and_batches(case)
         _missing(case)
         _failed_write(case)
         _damaged(case)
@@ -262,6 +264,34 @@ def _parsed(series: pl.Series, wanted: pl.DataType) -> pl.Series:
     if isinstance(wanted, (pl.List, pl.Struct, pl.Array)):
         return series.str.json_decode(wanted)
     return series.cast(wanted, strict=False) if wanted.is_numeric() else series
+
+
+def _blocks_and_batches(case: _Case) -> None:
+    """Blocks are written as the rows that they are together; batches are, put together, what reading gives."""
+    frame = pl.DataFrame({"n": range(50), "x": [f"t{j % 7}" if j % 3 else None for j in range(50)]})
+    spec, _ = case.fresh("blocks")
+    other, _ = case.fresh("whole")
+    blocks = iter([frame[:20], frame[20:21], frame[21:]])
+    refused = attempt(f"Writing blocks with {case.name}", lambda: spec.write_blocks(TABLE, blocks))
+    whole = attempt(f"Writing with {case.name}", lambda: other.write({TABLE: frame}))
+    require(isinstance(refused, CuveeError) == isinstance(whole, CuveeError), f"{case.name} writes blocks, or tables.")
+    if isinstance(whole, CuveeError):
+        return
+    read, wanted = (_only(case, source.read()) for source in (spec, other))
+    require(_alike(read, wanted), f"{case.name} wrote other rows from blocks than from the table.")
+    stream = spec.in_batches()
+    if stream is None:
+        return
+    for start in (0, 20):
+        settled = stream.settle(pl.concat(list(stream.batches(stream.columns, start))))
+        require(
+            _alike(settled, read[start:]),
+            f"{case.name} gives other rows in batches, from row {start} on, than as a whole.",
+        )
+
+
+def _alike(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    return one.schema == other.schema and one.equals(other, null_equal=True)
 
 
 def _missing(case: _Case) -> None:

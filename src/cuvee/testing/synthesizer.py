@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cuvee.core import Model, Synthesizer
+from cuvee.core import Model, Synthesizer, in_order
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import CuveeError, ModelError
 from cuvee.registry import name_of
@@ -51,8 +51,9 @@ def check_synthesizer(
 
     It is fitted and sampled on planted tables. Required are: the same seed gives the same bytes and another seed other
     rows; global state and arguments stay as they are; columns, dtypes and order survive; n rows asked are n rows got;
-    a saved model samples the same; no planted secret stands in the saved model in any spelling; null rates are kept;
-    dependences are nearer the truth than shuffled columns are; every bad input gives an answer or a CuveeError.
+    a saved model samples the same, and so do several threads at once; more rows are learned into a new model, or
+    refused; no planted secret stands in the saved model in any spelling; null rates are kept; dependences are nearer
+    the truth than shuffled columns are; every bad input gives an answer or a CuveeError.
 
     Args:
         spec: The synthesizer, or what makes one.
@@ -76,6 +77,8 @@ def check_synthesizer(
     _null_rates(case, model)
     _dependence(case, model)
     _density(case, model)
+    _several_threads(case, model)
+    _update(case, model)
     if bad:
         for one in bad_inputs():
             attempt(f"{case.name} on the bad input {one.name!r}", partial(_survive, made, one.make()))
@@ -313,6 +316,40 @@ def _density(case: _Case, model: Model) -> None:
         f"log_prob of {case.name} gives {np.shape(density)}, not one figure a row.",
     )
     require(not np.isnan(density).any(), f"log_prob of {case.name} gives NaN.")
+    cells: Any = model.learned.log_prob_cells(case.data)
+    if cells is not None:
+        wanted = case.data.frame.shape
+        require(np.shape(cells) == wanted, f"log_prob_cells of {case.name} gives {np.shape(cells)}, not {wanted}.")
+        require(not np.isnan(cells).any(), f"log_prob_cells of {case.name} gives NaN.")
+
+
+def _several_threads(case: _Case, model: Model) -> None:
+    """Large samples are made block by block on threads: what was learned must not change while it is used."""
+
+    def make(seed: int) -> str:
+        rng = np.random.default_rng(seed)
+        return fingerprint(model.learned.sample(300, start=0, rng=rng)[case.data.name])
+
+    alone = [make(seed) for seed in range(6)]
+    require(list(in_order(make, range(6), 3)) == alone, f"{case.name} samples other rows where several threads sample.")
+
+
+def _update(case: _Case, model: Model) -> None:
+    """Learning more rows gives a new model of the same columns, or a ModelError."""
+    before = _state_hash(model)
+    more = case.data.frame.head(100)
+    updated = attempt(f"Updating {case.name}", lambda: model.update(more))
+    require(_state_hash(model) == before, f"{case.name} changed the model that it updated; a new one is wanted.")
+    if isinstance(updated, CuveeError):
+        return
+    schema, wanted = dict(_sampled(case, updated, 50, 1).schema), dict(case.data.frame.schema)
+    require(
+        schema == wanted, f"An updated model of {case.name} has the columns {schema}; those of training are wanted."
+    )
+    again = model.update(more)
+    require(
+        _state_hash(again) == _state_hash(updated), f"{case.name}, updated twice with one seed, learned two things."
+    )
 
 
 def _survive(spec: Synthesizer, table: object) -> None:

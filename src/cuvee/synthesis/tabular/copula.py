@@ -1,7 +1,7 @@
 """A Gaussian copula on exact margins: dependence as one correlation matrix of normal variables, in seconds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.codec.category import CategoryCodec
 from cuvee.codec.codec import LEAST, Codec, Placed
 from cuvee.core import Arrays, Event, Learned, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
@@ -27,6 +26,7 @@ from cuvee.numeric.correlation import (
     shrinkage,
 )
 from cuvee.numeric.quantiles import EDGE, locate
+from cuvee.synthesis.tabular.coding import find_ties, sort_categories, tie_notes
 from cuvee.synthesis.tabular.columns import (
     Codecs,
     column_notes,
@@ -37,11 +37,8 @@ from cuvee.synthesis.tabular.columns import (
     only_table,
     restore_columns,
 )
-from cuvee.synthesis.tabular.order import Coded, order_levels
-from cuvee.synthesis.tabular.ties import Tie, doubles, functions, holds
+from cuvee.synthesis.tabular.ties import Tie
 
-ORDER_ROWS = 10_000
-"""The order of categories is looked for in this many rows; in fewer where there are more than 100 columns."""
 WIDEST = 2_500
 """Columns; 1,000 take 8 seconds and 4,000 take 84 on two cores."""
 CHANCE = 1e-3
@@ -136,13 +133,7 @@ class CopulaLearned(Learned):
         )
 
     def notes(self) -> tuple[str, ...]:
-        names = [c.name for c in self.codecs]
-        kept = tuple(
-            f"Column {names[t.child]!r} {'equals' if t.table is None else 'follows from'} {names[t.parent]!r} in every "
-            "row, and is kept so exactly."
-            for t in self.ties
-        )
-        return (*column_notes(self.codecs), *kept)
+        return (*column_notes(self.codecs), *tie_notes(self.codecs, self.ties))
 
     def log_prob(self, data: Dataset) -> NDArray[np.float64]:
         """Log density of each row, (n,) in nats: the margins' (as of `independent`) plus the copula's.
@@ -200,26 +191,17 @@ class Copula(Synthesizer):
             frame = frame[np.sort(rng.permutation(frame.height)[: self.rows])]
         watch(Event("dependence", 0, 3, "placing values"))
         placed = [c.place(s, rng=rng) for c, s in zip(codecs, frame.iter_columns(), strict=True)]
-        same = doubles(data.frame.get_columns())
-        twins = {t.child for t in same}
-        usable = [c.informative and j not in twins for j, c in enumerate(codecs)]
-        follows = functions(codecs, placed, usable, least=self.least)
-        if frame.height < data.frame.height:
-            follows = [t for t in follows if _true_of_all(t, codecs, data.frame, rng)]
-        settled = twins | {t.child for t in follows}
+        ties = find_ties(
+            codecs, placed, data.frame, partial=frame.height < data.frame.height, least=self.least, rng=rng
+        )
         watch(Event("dependence", 1, 3, "ordering categories"))
-        codecs, placed, follows = _ordered(codecs, placed, settled, follows, rng)
+        codecs, placed, ties = sort_categories(codecs, placed, ties, rng)
+        settled = {t.child for t in ties}
         latents, gates = _latents(codecs, placed, settled, self.least)
         watch(Event("dependence", 2, 3, "correlations"))
         correlation = _correlation(latents, codecs, placed, (self.shrink, self.least))
         watch(Event("dependence", 3, 3))
-        return CopulaLearned(table, codecs, latents, correlation, gates, (*follows, *same))
-
-
-def _true_of_all(tie: Tie, codecs: Codecs, frame: pl.DataFrame, rng: Generator) -> bool:
-    """Whether what some rows showed of two columns is true in all."""
-    parent, child = (codecs[j].place(frame.to_series(j), rng=rng) for j in (tie.parent, tie.child))
-    return holds(tie, parent, child)
+        return CopulaLearned(table, codecs, latents, correlation, gates, tuple(ties))
 
 
 def _join(codec: Codec, value: NDArray[np.float64], gate: NDArray[np.float64] | None) -> Placed:
@@ -233,46 +215,6 @@ def _join(codec: Codec, value: NDArray[np.float64], gate: NDArray[np.float64] | 
     gone = gate < share
     which = locate(codec.masses[:first], np.clip(gate / share, EDGE, 1 - EDGE))[0]
     return Placed(np.where(gone, which, codes + first), within)
-
-
-def _ordered(
-    codecs: Codecs, placed: list[Placed], settled: set[int], follows: list[Tie], rng: Generator
-) -> tuple[Codecs, list[Placed], list[Tie]]:
-    """Codecs with their categories in the order that carries dependence, and places and ties to match."""
-    use = [j for j, c in enumerate(codecs) if c.informative and j not in settled and c.missing < len(c.masses)]
-    n = len(placed[0].codes)
-    rows = np.sort(rng.permutation(n)[: ORDER_ROWS * 100 // max(len(use), 100)])
-    columns = [
-        Coded(
-            np.maximum(placed[j].codes[rows] - codecs[j].missing, -1),
-            codecs[j].masses[codecs[j].missing :] / max(1 - codecs[j].missing_share, EDGE),
-            codecs[j].ordered or not isinstance(codecs[j], CategoryCodec),
-        )
-        for j in use
-    ]
-    changed, places = list(codecs), list(placed)
-    moved: dict[int, NDArray[np.int64]] = {}
-    for j, order in zip(use, order_levels(columns), strict=True):
-        codec = codecs[j]
-        if order is None or not isinstance(codec, CategoryCodec):
-            continue
-        changed[j] = codec.reordered(order)
-        fresh = np.empty(len(codec.masses), np.int64)
-        fresh[: codec.missing] = np.arange(codec.missing)
-        fresh[order + codec.missing] = np.arange(len(order)) + codec.missing
-        moved[j] = fresh
-        places[j] = replace(placed[j], codes=fresh[placed[j].codes])
-    ties = [_moved(t, moved) for t in follows]
-    return tuple(changed), places, ties
-
-
-def _moved(tie: Tie, moved: Mapping[int, NDArray[np.int64]]) -> Tie:
-    """The tie with its parent's cells in their new order; a child's own order never changes."""
-    if tie.table is None or tie.parent not in moved:
-        return tie
-    table = np.empty_like(tie.table)
-    table[moved[tie.parent]] = tie.table
-    return Tie(tie.child, tie.parent, table)
 
 
 def _latents(

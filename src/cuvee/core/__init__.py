@@ -1,0 +1,28 @@
+"""The plug-in nouns, and the small values that they return.
+
+A plug-in is a frozen pydantic model (a `Spec`: what the user chose, written the same in Python, in a recipe and on the
+command line) with one method that does the work. Each class here is abstract, and every plug-in is final.
+"""
+
+from cuvee.core.durations import seconds_of
+from cuvee.core.model import ARRAYS, FORMAT, MANIFEST, VERSION, Model, block_count
+from cuvee.core.plugins import (
+    Arrays,
+    Event,
+    Learned,
+    Rule,
+    Source,
+    Spec,
+    Stream,
+    Synthesizer,
+    Watch,
+    silent,
+)
+from cuvee.core.sampling import BLOCK, cores, in_order, thread_count
+from cuvee.core.scores import Metric, Score, Scores, Trial
+
+__all__ = [
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Event", "Learned", "Metric", "Model", "Rule",
+    "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer", "Trial", "Watch", "block_count", "cores", "in_order",
+    "seconds_of", "silent", "thread_count",
+]  # fmt: skip

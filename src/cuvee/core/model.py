@@ -1,0 +1,295 @@
+"""A fitted synthesizer: what was chosen, what was learned, and what can be done with it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+
+from cuvee.core.plugins import Event, Learned, Synthesizer, Watch, silent
+from cuvee.core.sampling import BLOCK, in_order, thread_count
+from cuvee.data.dataset import Dataset
+from cuvee.data.dtypes import dtype_to_json
+from cuvee.data.errors import ModelError
+from cuvee.data.interchange import ingest
+from cuvee.data.names import did_you_mean
+from cuvee.data.schema import Schema
+
+FORMAT, VERSION = "cuvee-model", 1
+MANIFEST, ARRAYS = "model.json", "arrays.safetensors"
+"""A model on disk is a folder of these two files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A fitted synthesizer: what was chosen, what was learned, and what the data meant.
+
+    Attributes:
+        name: The synthesizer's name in the registry.
+        spec: The synthesizer as it was chosen.
+        schema: The schema of the training data.
+        rows: Training rows by table.
+        seed: The seed of the fit.
+        learned: Statistics and weights.
+        notes: What the user should know, in sentences.
+        guarantee: The differential privacy guarantee, or None.
+    """
+
+    name: str
+    spec: Synthesizer
+    schema: Schema
+    rows: Mapping[str, int]
+    seed: int
+    learned: Learned
+    notes: tuple[str, ...] = ()
+    guarantee: Mapping[str, float] | None = None
+
+    def sample(self, n: int, *, seed: int = 0, workers: int | None = None, watch: Watch = silent) -> Dataset:
+        """Make n rows (of the root table, where there are several).
+
+        The same seed gives the same bytes, whatever the number of workers. Rows come in blocks of `BLOCK`, each from
+        `SeedSequence(seed, block)`.
+
+        Args:
+            n: How many.
+            seed: The same seed gives the same rows.
+            workers: Threads that make blocks at the same time; None takes the cores there are.
+            watch: Told of progress.
+
+        Raises:
+            ModelError: n, the seed or the number of workers is no number that can be.
+        """
+        blocks = list(self.blocks(n, seed=seed, workers=workers, watch=watch))
+        tables = {t: pl.concat([b[t] for b in blocks]) if len(blocks) > 1 else blocks[0][t] for t in blocks[0]}
+        return Dataset(tables, _without_broken_keys(self.schema, tables))
+
+    def blocks(
+        self, n: int, *, seed: int = 0, workers: int | None = 1, watch: Watch = silent
+    ) -> Iterable[Mapping[str, pl.DataFrame]]:
+        """The rows of `sample`, block by block, in constant memory."""
+        count = block_count(n)
+        for k, block in enumerate(in_order(lambda k: self.block(k, n, seed=seed), range(count), thread_count(workers))):
+            yield block
+            watch(Event("sample", min((k + 1) * BLOCK, n), n))
+
+    def block(self, k: int, n: int, *, seed: int = 0) -> Mapping[str, pl.DataFrame]:
+        """Block k of the n rows of `sample`, made alone: rows k * `BLOCK` to (k + 1) * `BLOCK`.
+
+        Raises:
+            ModelError: There is no such block, or n or the seed is no number that can be.
+        """
+        count = block_count(n)
+        if not isinstance(seed, int) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ModelError(f"The seed is {seed!r}; it is a whole number, 0 or more.")
+        if not 0 <= k < count:
+            raise ModelError(f"{n:,} rows have the blocks 0 to {count - 1}, of {BLOCK:,} rows each; there is no {k}.")
+        start = k * BLOCK
+        rng = np.random.default_rng(SeedSequence(seed, spawn_key=(k,)))
+        return self.learned.sample(min(BLOCK, n - start), start=start, rng=rng)
+
+    def log_prob(self, data: Any) -> NDArray[np.float64]:
+        """Log density of each row under the model, (n,) in nats: the lower, the odder the row.
+
+        Args:
+            data: Rows with the columns of training: a dataset, or any data frame.
+
+        Raises:
+            ModelError: This synthesizer defines no density, or the columns differ.
+        """
+        density = self.learned.log_prob(data if isinstance(data, Dataset) else self._like_training(data))
+        if density is None:
+            raise ModelError(f"{self.name!r} defines no density. `cuvee models` lists those that do with 'log_prob'.")
+        return density
+
+    def log_prob_cells(self, data: Any) -> pl.DataFrame:
+        """Log density of each cell, in nats: one column for each column of the table, one row for each row.
+
+        Good for saying why a row is odd: the lowest cells of a row with a low `log_prob` are those that do not go with
+        the rest of it. A mistyped age stands out beside the job and the school of the same person, though the age
+        itself is a common one. Whether a cell is judged given all others or given those before it is the
+        synthesizer's to say.
+
+        Raises:
+            ModelError: This synthesizer defines no density of cells, or the columns differ.
+        """
+        known = self._like_training(data)
+        density = self.learned.log_prob_cells(known)
+        if density is None:
+            raise ModelError(
+                f"{self.name!r} defines no density of cells. `cuvee models` lists those that do with 'log_prob_cells'."
+            )
+        return pl.DataFrame({c: density[:, j] for j, c in enumerate(known.frame.columns)})
+
+    def update(self, data: Any, *, seed: int | None = None, watch: Watch = silent) -> "Model":
+        """A new model that has learned more rows of the same columns; this one stays as it is.
+
+        Args:
+            data: The rows: a dataset, or any data frame.
+            seed: The same seed gives the same model; None goes on from the seed of the fit.
+            watch: Told of progress.
+
+        Raises:
+            ModelError: The columns or dtypes differ, there are no rows, or this synthesizer learns all rows at once.
+        """
+        if seed is not None and (not isinstance(seed, int) or seed < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ModelError(f"The seed is {seed!r}; it is a whole number, 0 or more.")
+        if self.guarantee is not None:
+            raise ModelError(
+                "This model has a privacy guarantee for the rows that it was fitted on, which more rows would break. "
+                "Fit a new model on all rows."
+            )
+        more = self._like_training(data)
+        added = {t: f.height for t, f in more.tables.items()}
+        if not sum(added.values()):
+            raise ModelError(f"Table {', '.join(map(repr, added))} has no rows to learn.")
+        # Rows that were learned before number the step, so that each update draws numbers of its own.
+        sequence = SeedSequence(self.seed if seed is None else seed, spawn_key=(1, sum(self.rows.values())))
+        learned = self.learned.update(more, rng=np.random.default_rng(sequence), watch=watch)
+        before = set(self.learned.notes())
+        told = f"Updated with {sum(added.values()):,} more rows."
+        return replace(
+            self,
+            rows={t: n + added.get(t, 0) for t, n in self.rows.items()},
+            learned=learned,
+            notes=(*(n for n in self.notes if n not in before), told, *learned.notes()),
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that makes the rows: the same for two models that sample the same."""
+        files = self._files()
+        return sha256(files[MANIFEST] + files[ARRAYS]).hexdigest()
+
+    def _like_training(self, data: Any) -> Dataset:
+        """Rows as a dataset with the table, the columns in order, and the dtypes of training.
+
+        Raises:
+            ModelError: They have others.
+        """
+        wanted = {t: f.schema for t, f in self.learned.sample(0, start=0, rng=np.random.default_rng(0)).items()}
+        if isinstance(data, Dataset):
+            given = dict(data.tables)
+        else:
+            given = {next(iter(wanted)): ingest(data, next(iter(wanted)))[0]}
+        if len(given) == len(wanted) == 1:
+            given = dict(zip(wanted, given.values(), strict=True))
+        if set(given) != set(wanted):
+            raise ModelError(
+                f"The model has the tables {', '.join(wanted)}, and the data {', '.join(given) or 'none'}."
+            )
+        return Dataset({t: _fitted(given[t], schema, t) for t, schema in wanted.items()}, self.schema)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as a folder of model.json and arrays.safetensors, beside first and then moved into place.
+
+        Raises:
+            ModelError: The path is taken by something that is not a model, or can't be written.
+        """
+        folder, files = Path(path), self._files()
+        if (
+            folder.exists()
+            and not (folder / MANIFEST).is_file()
+            and not (folder.is_dir() and not any(folder.iterdir()))
+        ):
+            raise ModelError(f"{folder} is there already and is not a model. Choose another name for the model folder.")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+                fresh, old = Path(beside) / "new", Path(beside) / "old"
+                fresh.mkdir()
+                for name, content in files.items():
+                    (fresh / name).write_bytes(content)
+                if folder.exists():
+                    folder.rename(old)
+                try:
+                    fresh.rename(folder)
+                except OSError:
+                    if old.exists():
+                        old.rename(folder)
+                    raise
+        except OSError as error:
+            raise ModelError(f"The model can't be written to {folder}: {error.strerror}.") from error
+
+    def _files(self) -> dict[str, bytes]:
+        """The two files of a model folder."""
+        from safetensors.numpy import save
+
+        values, arrays = self.learned.state()
+        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        empty = self.learned.sample(0, start=0, rng=np.random.default_rng(0))
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": self.name,
+            "spec": self.spec.model_dump(mode="json"),
+            "schema": self.schema.model_dump(mode="json"),
+            "dtypes": {t: {c: dtype_to_json(d) for c, d in frame.schema.items()} for t, frame in empty.items()},
+            "rows": dict(self.rows),
+            "seed": self.seed,
+            "notes": list(self.notes),
+            "guarantee": None if self.guarantee is None else dict(self.guarantee),
+            "state": values,
+            "arrays": {"bytes": len(content), "sha256": sha256(content).hexdigest()},
+        }
+        return {ARRAYS: content, MANIFEST: json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()}
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{t} {n:,} rows" for t, n in self.rows.items())
+        return f"Model({self.name}, {rows})"
+
+
+def _without_broken_keys(schema: Schema, tables: Mapping[str, pl.DataFrame]) -> Schema:
+    """The schema without the keys that sampled rows repeat: dates, and pairs of columns, are not made unique."""
+    broken = {
+        name: table.model_copy(update={"key": None})
+        for name, table in schema.tables.items()
+        if table.key is not None and tables[name].select(table.key).is_duplicated().any()
+    }
+    return schema if not broken else schema.model_copy(update={"tables": {**schema.tables, **broken}})
+
+
+def block_count(n: int) -> int:
+    """How many blocks n rows are sampled in; no rows are one empty block.
+
+    Raises:
+        ModelError: n is no number of rows.
+    """
+    if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ModelError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
+    return -(-max(n, 1) // BLOCK)
+
+
+def _fitted(frame: pl.DataFrame, schema: pl.Schema, table: str) -> pl.DataFrame:
+    """The columns of a schema in its order and dtypes, where the frame has just these.
+
+    Raises:
+        ModelError: It has others, or other dtypes; texts may be of any dtype of texts.
+    """
+    missing = [c for c in schema if c not in frame.columns]
+    extra = [c for c in frame.columns if c not in schema]
+    if missing or extra:
+        said = [f"lack {', '.join(map(repr, missing[:8]))}"] if missing else []
+        said += [f"have {', '.join(map(repr, extra[:8]))}, which the model does not know"] if extra else []
+        hint = did_you_mean(extra[0], missing) if missing and extra else ""
+        hint = hint if hint.startswith(" Did") else ""
+        raise ModelError(f"Rows of table {table!r} {' and '.join(said)}. Give the columns of training.{hint}")
+    text = (pl.String, pl.Categorical, pl.Enum)
+    columns: list[pl.Series] = []
+    for name, dtype in schema.items():
+        column = frame[name]
+        if column.dtype != dtype:
+            both = isinstance(dtype, text) and isinstance(column.dtype, text)
+            cast = column.cast(dtype, strict=False) if both or column.dtype == pl.Null else None
+            if cast is None or cast.null_count() > column.null_count():
+                raise ModelError(
+                    f"Column {name!r} of table {table!r} is {column.dtype}, and {dtype} in the model. Cast it first."
+                )
+            column = cast
+        columns.append(column)
+    return pl.DataFrame(columns)

@@ -1,0 +1,189 @@
+"""The plug-in nouns: a spec that the user chose, with one method that does the work. Each is abstract."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+from numpy.random import Generator
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from cuvee.data.dataset import Dataset
+from cuvee.data.errors import ModelError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Progress of one step: `done` of `total` units; total 0 where it is not known."""
+
+    step: str
+    done: int = 0
+    total: int = 0
+    note: str = ""
+
+
+Watch = Callable[[Event], None]
+"""What progress is told to. The library draws nothing; the command line does."""
+
+
+def silent(event: Event) -> None:
+    """Watch nothing."""
+    del event
+
+
+class Spec(BaseModel):
+    """What the user chose. Frozen, and closed to names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A table outside that is read in batches, in constant memory.
+
+    Attributes:
+        table: Its name.
+        columns: The names of its columns, in order.
+        size: About how many bytes it would take in memory.
+        rows: How many rows it has; None where only reading it tells.
+        identity: Text that is another one when the data may have changed.
+        batches: Given the columns wanted and the number of the first row, the rows from there on in order.
+        settle: Gives rows of all batches the dtypes of the whole; the same frame where batches have them already.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    size: int
+    rows: int | None
+    identity: str
+    batches: Callable[[Sequence[str], int], Iterator[pl.DataFrame]]
+    settle: Callable[[pl.DataFrame], pl.DataFrame]
+
+
+class Source(Spec, ABC):
+    """One form of data outside: a file form, or a database."""
+
+    @abstractmethod
+    def read(self) -> Mapping[str, Any]:
+        """The tables by name, each a Polars frame or Arrow table.
+
+        Raises:
+            SourceError: It is not there, can't be read, or is not of this form.
+        """
+
+    @abstractmethod
+    def write(self, tables: Mapping[str, pl.DataFrame]) -> None:
+        """Write the tables, beside first and then moved into place, so that a failure loses nothing.
+
+        Raises:
+            SourceError: It can't be written, or this form can't hold such tables.
+        """
+
+    def in_batches(self) -> Stream | None:
+        """The only table in batches, or None where this form, or what it holds, can only be read as a whole.
+
+        Raises:
+            SourceError: It is not there, or is not of this form.
+        """
+        return None
+
+    def write_blocks(self, table: str, blocks: Iterator[pl.DataFrame]) -> None:
+        """Write one table that comes in blocks of rows; at least one, perhaps an empty one.
+
+        Forms that can, write each block as it comes, in constant memory, the same bytes whoever made the blocks.
+
+        Raises:
+            SourceError: It can't be written; what stood there before still does.
+        """
+        self.write({table: pl.concat(list(blocks))})
+
+
+class Rule(Spec, ABC):
+    """A way to settle what several records say of one entity's column."""
+
+    @abstractmethod
+    def settle(self, claims: pl.DataFrame) -> pl.DataFrame:
+        """Settle one column of all entities at once, without a loop over entities.
+
+        Args:
+            claims: One row a claim, nulls left out: `entity` (UInt32), `value`, `source` (String), `rank` (UInt32, 0 is
+                the most trusted source), `row` (UInt32, the record in the order read), `time` (Datetime or null, when
+                the record was made).
+
+        Returns:
+            One row an entity that has a claim, sorted by entity: `entity`, `value`, and `row` (the claim that won;
+            null where the value is computed from several).
+        """
+
+
+class Synthesizer(Spec, ABC):
+    """A way to learn a dataset."""
+
+    learned: ClassVar["type[Learned]"]
+
+    @abstractmethod
+    def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> "Learned":
+        """Learn the dataset.
+
+        Raises:
+            ModelError: The data can't be learned by this synthesizer; the message says why and what to do.
+        """
+
+
+class Learned(ABC):
+    """What a synthesizer learned: statistics and weights, never a training row."""
+
+    @abstractmethod
+    def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
+        """Make rows `start` to `start + n` of the (root) table; rows of other blocks are made with other generators.
+
+        Blocks may be made on several threads at once: nothing that was learned may change here.
+
+        Returns:
+            Every table of the dataset, with the columns and dtypes of training.
+        """
+
+    @abstractmethod
+    def state(self) -> tuple[Mapping[str, Any], Arrays]:
+        """All that was learned, as JSON values and arrays."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, values: Mapping[str, Any], arrays: Arrays) -> Self:
+        """What `state` gave, learned again without data."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of this fit, in sentences (what was left out or protected)."""
+        return ()
+
+    def log_prob(self, data: Dataset) -> NDArray[np.float64] | None:
+        """Log density of each row, (n,) in nats, or None where it is not defined."""
+        del data
+        return None
+
+    def log_prob_cells(self, data: Dataset) -> NDArray[np.float64] | None:
+        """Log density of each cell, (n, columns) in nats, or None where it is not defined.
+
+        How the density of a row is parted among its cells (each given those before it, or given all others) is the
+        synthesizer's to say; a column that it can't say anything of is 0 throughout.
+        """
+        del data
+        return None
+
+    def update(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> "Learned":
+        """What is known after more rows of the same columns; what was known before stays as it is.
+
+        Raises:
+            ModelError: This synthesizer learns all rows at once, or can't learn these.
+        """
+        del data, rng, watch
+        name = type(self).__name__.removesuffix("Learned").lower()
+        raise ModelError(
+            f"A model of {name!r} can't learn more rows once it is fitted. Fit it again on all rows, or fit a "
+            "synthesizer that `cuvee models` lists with 'update'."
+        )

@@ -1,0 +1,208 @@
+"""The loops of a probabilistic circuit, compiled."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cuvee.numeric.compiled import compiled
+
+Narrow = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+TINY = np.float32(1e-30)
+
+
+@compiled
+def multiply(rows: Narrow, matrix: Narrow, out: Narrow) -> None:
+    """(n, H) times (H, H). Four terms at a time: a row of `out` is then read and written a quarter as often."""
+    h = matrix.shape[0]
+    whole = h - h % 4
+    for i in range(rows.shape[0]):
+        out[i, :] = np.float32(0)
+        for k in range(0, whole, 4):
+            a, b, c, d = rows[i, k], rows[i, k + 1], rows[i, k + 2], rows[i, k + 3]
+            for s in range(h):
+                out[i, s] += a * matrix[k, s] + b * matrix[k + 1, s] + c * matrix[k + 2, s] + d * matrix[k + 3, s]
+        for k in range(whole, h):
+            a = rows[i, k]
+            for s in range(h):
+                out[i, s] += a * matrix[k, s]
+
+
+@compiled
+def add_products(left: Narrow, right: Narrow, total: Narrow) -> None:
+    """Add the transpose of (n, H) times (n, H) to (H, H)."""
+    n, h = left.shape
+    whole = n - n % 4
+    for i in range(0, whole, 4):
+        for k in range(h):
+            a, b, c, d = left[i, k], left[i + 1, k], left[i + 2, k], left[i + 3, k]
+            for s in range(h):
+                total[k, s] += a * right[i, s] + b * right[i + 1, s] + c * right[i + 2, s] + d * right[i + 3, s]
+    for i in range(whole, n):
+        for k in range(h):
+            a = left[i, k]
+            for s in range(h):
+                total[k, s] += a * right[i, s]
+
+
+@compiled
+def gather(codes: Ints, first: Ints, emissions: Narrow, belief: Narrow) -> None:
+    """Fill (d, n, H): how likely each state makes each code of (d, n); ones where a code is below 0."""
+    for j in range(codes.shape[0]):
+        for i in range(codes.shape[1]):
+            if codes[j, i] < 0:
+                belief[j, i, :] = np.float32(1)
+            else:
+                belief[j, i, :] = emissions[first[j] + codes[j, i]]
+
+
+@compiled
+def rescale(belief: Narrow, scale: Floats) -> None:
+    """Divide each row by its largest entry, whose logarithm goes to `scale`; a row of nothing becomes ones."""
+    for i in range(belief.shape[0]):
+        top = np.float32(0)
+        for s in range(belief.shape[1]):
+            top = max(top, belief[i, s])
+        if top > 0:
+            scale[i] += np.log(np.float64(top))
+            factor = np.float32(1) / top
+            for s in range(belief.shape[1]):
+                belief[i, s] *= factor
+        else:
+            scale[i] = -np.inf
+            belief[i, :] = np.float32(1)
+
+
+@compiled
+def pass_up(order: Ints, parent: Ints, turned: Narrow, belief: Narrow, message: Narrow, scale: Floats) -> None:
+    """Multiply into the belief of every field, (d, n, H), the messages of its children, from the leaves on.
+
+    Args:
+        order: (d,), every parent before its children.
+        parent: (d,), -1 for the root.
+        turned: (d, H, H), transitions with the child's states as rows.
+        belief: Holds what is known of each field itself; afterwards of its whole subtree, each row up to a factor.
+        message: (d, n, H), filled: what a field's belief says of each state of its parent.
+        scale: (n,), the logarithm of the factors is added.
+    """
+    for k in range(len(order) - 1, -1, -1):
+        j = order[k]
+        rescale(belief[j], scale)
+        up = parent[j]
+        if up >= 0:
+            multiply(belief[j], turned[j], message[j])
+            mine, theirs = belief[up], message[j]
+            for i in range(mine.shape[0]):
+                for s in range(mine.shape[1]):
+                    mine[i, s] *= theirs[i, s]
+            rescale(mine, scale)
+
+
+@compiled
+def finish(prior: Floats, root: Narrow, scale: Floats) -> None:
+    """Add the logarithm of how likely the root makes all evidence to (n,)."""
+    for i in range(root.shape[0]):
+        total = 0.0
+        for s in range(root.shape[1]):
+            total += prior[s] * np.float64(root[i, s])
+        scale[i] += np.log(total)
+
+
+@compiled
+def pass_down(
+    order: Ints, parent: Ints, prior: Floats, transitions: Narrow, belief: Narrow, message: Narrow, post: Narrow
+) -> None:
+    """Fill (d, n, H), the probability of every hidden state given all evidence of a row, from the root on.
+
+    Each message is replaced by what is known of its parent without it.
+    """
+    for j in order:
+        up = parent[j]
+        mine = post[j]
+        if up < 0:
+            for i in range(mine.shape[0]):
+                for s in range(mine.shape[1]):
+                    mine[i, s] = np.float32(prior[s])
+        else:
+            rest, all_of_it = message[j], post[up]
+            for i in range(mine.shape[0]):
+                for s in range(mine.shape[1]):
+                    rest[i, s] = all_of_it[i, s] / max(rest[i, s], TINY)
+            multiply(rest, transitions[j], mine)
+        for i in range(mine.shape[0]):
+            total = np.float32(0)
+            for s in range(mine.shape[1]):
+                value = mine[i, s] * belief[j, i, s]
+                mine[i, s] = value
+                total += value
+            factor = np.float32(1) / max(total, TINY)
+            for s in range(mine.shape[1]):
+                mine[i, s] *= factor
+
+
+@compiled
+def count(
+    parent: Ints, codes: Ints, first: Ints, belief: Narrow, rest: Narrow, post: Narrow, prior: Floats, steps: Narrow,
+    seen: Narrow,
+) -> None:
+    """Add what `pass_down` left to the expected counts.
+
+    Args:
+        parent: (d,), -1 for the root.
+        codes: (d, n), -1 where open.
+        first: (d,), where the codes of each field begin in `seen`.
+        belief: (d, n, H).
+        rest: (d, n, H), what `pass_down` made of the messages.
+        post: (d, n, H).
+        prior: (H,), rows in each state of the root are added.
+        steps: (d, H, H), rows that step from one state to another are added, each to be multiplied by its transition.
+        seen: (codes, H), rows of each code in each state are added.
+    """
+    for j in range(codes.shape[0]):
+        for i in range(codes.shape[1]):
+            if codes[j, i] >= 0:
+                at = first[j] + codes[j, i]
+                for s in range(post.shape[2]):
+                    seen[at, s] += post[j, i, s]
+        if parent[j] < 0:
+            for i in range(codes.shape[1]):
+                for s in range(post.shape[2]):
+                    prior[s] += post[j, i, s]
+        else:
+            add_products(rest[j], belief[j], steps[j])
+
+
+@compiled
+def smooth(
+    counts: Narrow, nodes: Ints, share: Narrow, strength: Narrow, least: np.float32, rows: Narrow, out: Narrow
+) -> None:
+    """Expected counts as probabilities, smoothed along a binary tree of codes (a Pólya tree).
+
+    At every node the share of the left side is drawn to its share among all rows, as by `strength` rows more; where
+    fewer than `least` rows are expected it is that share.
+
+    Args:
+        counts: (m, H), expected rows of each code in each state.
+        nodes: (m - 1, 2), left and right child of each node: a code, or m + the number of a later node.
+        share: (m - 1,), share of the left side among all rows.
+        strength: (m - 1,), how many rows that share is worth.
+        least: The fewest rows that a share is learned from.
+        rows: (2 m - 1, H), working space.
+        out: (2 m - 1, H), filled: probabilities of codes first, then of nodes; those of codes sum to 1 in each state.
+    """
+    m, h = counts.shape
+    rows[:m] = counts
+    for k in range(m - 2, -1, -1):
+        a, b = nodes[k, 0], nodes[k, 1]
+        for s in range(h):
+            rows[m + k, s] = rows[a, s] + rows[b, s]
+    out[min(m, 2 * m - 2), :] = np.float32(1)
+    for k in range(m - 1):
+        a, b = nodes[k, 0], nodes[k, 1]
+        for s in range(h):
+            part = share[k]
+            if rows[m + k, s] > 0 and rows[m + k, s] >= least:
+                part = (rows[a, s] + strength[k] * part) / (rows[m + k, s] + strength[k])
+            out[a, s] = out[m + k, s] * part
+            out[b, s] = out[m + k, s] * (np.float32(1) - part)

@@ -1,0 +1,239 @@
+"""The distribution of one code given others: boosted trees with vector leaves, fitted with early stopping."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cuvee.numeric.boosted import PARTS, Inputs, pack_trees
+from cuvee.numeric.decisions import Decisions, plan_decisions
+from cuvee.numeric.location import Expected, decision_bounds, located_logits
+from cuvee.numeric.vector_sampling import Packed, code_log_prob, draw_codes
+from cuvee.numeric.vector_trees import add_leaves, best_split, decision_gradients, grow_tree, route
+
+Ints = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Narrow = NDArray[np.float32]
+Where = tuple[Narrow, Narrow, Narrow]
+
+DECISIONS = ("child", "start", "node", "bit", "base", "spans")
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How trees are grown.
+
+    Attributes:
+        rounds: Trees at most.
+        leaves: Leaves of a tree at most; up to 256.
+        rate: How far a tree goes towards its own optimum.
+        penalty: Rows' worth of curvature that draw every leaf's log odds to 0.
+        least: The fewest rows of a leaf.
+        gain: What a split must gain.
+        nodes: Splits are judged by this many of the target's heaviest decisions.
+        width: Leaves hold log odds for this many of the heaviest decisions; the others stay as they are over all rows.
+        look: A split is looked for in about this many rows of its leaf.
+        patience: Rounds without a better held-out loss before it stops.
+        held: Share of the rows that decide when to stop.
+    """
+
+    rounds: int = 15
+    leaves: int = 32
+    rate: float = 0.5
+    penalty: float = 8.0
+    least: int = 20
+    gain: float = 8.0
+    nodes: int = 64
+    width: int = 1024
+    look: int = 20_000
+    patience: int = 2
+    held: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """The distribution of a code given the features of its row.
+
+    Attributes:
+        decisions: The code as decisions.
+        packed: The trees, see `Packed`.
+        bounds: Bounds of the decisions in scores, where the code is expected somewhere; else empty.
+    """
+
+    decisions: Decisions
+    packed: Packed
+    bounds: Narrow
+
+    def draw(self, features: Bytes, rows: Ints, *, seed: int, codes: Ints, where: Where | None = None) -> None:
+        """Draw codes for some rows of (n, fields) features into `codes`, (n,).
+
+        Args:
+            features: Bins of the fields.
+            rows: Which rows.
+            seed: Row r uses the numbers of (seed, r).
+            codes: Filled in these rows.
+            where: Expected score and scatter of each of the rows, (rows,), and the scatter's table.
+        """
+        tree = (self.decisions.child, self.decisions.base)
+        draw_codes(features, rows, self.packed, tree, (self.bounds, *(where or _NOWHERE)), np.uint64(seed), codes)
+
+    def log_prob(self, features: Bytes, codes: Ints, *, where: Where | None = None) -> NDArray[np.float64]:
+        """Log probability of every row's code, (n,) in nats."""
+        d = self.decisions
+        result = np.zeros(len(codes))
+        code_log_prob(features, self.packed, (d.start, d.node, d.bit), codes, self.logits(codes, where), result)
+        return result
+
+    def logits(self, codes: Ints, where: Where | None) -> Narrow:
+        """(n, depth), the log odds of every row's decisions before any tree."""
+        return _logits(self.decisions, self.bounds, codes, where)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All of it, as arrays; leaf values as 16-bit floats, to which they were rounded."""
+        own = {f"d.{n}": getattr(self.decisions, n) for n in DECISIONS}
+        parts = dict(zip(PARTS, self.packed, strict=True))
+        return {**own, **parts, "bounds": self.bounds, "values": self.packed[6].astype(np.float16)}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """What `arrays` gave."""
+        decisions = Decisions(*(np.ascontiguousarray(arrays[f"d.{n}"]) for n in DECISIONS))
+        which, cut, mask, child, first, leaf = (np.ascontiguousarray(arrays[n]) for n in PARTS[:-1])
+        values = arrays["values"].astype(np.float32)
+        return cls(decisions, (which, cut, mask, child, first, leaf, values), np.asarray(arrays["bounds"], np.float32))
+
+
+_NOWHERE: Where = (np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(1, np.float32))
+
+
+def fit_forest(
+    inputs: Inputs,
+    codes: Ints,
+    counts: NDArray[np.float64],
+    growth: Growth,
+    rng: Generator,
+    *,
+    expected: Expected | None = None,
+    edges: NDArray[np.float64] | None = None,
+) -> Forest:
+    """Fit the distribution of a code.
+
+    Args:
+        inputs: The features of n rows.
+        codes: (n,), the target.
+        counts: (m,), rows of each code in all data; what nothing more is known of follows them.
+        growth: How to grow.
+        rng: For the rows that are held out.
+        expected: Where the code's score is expected.
+        edges: (m + 1,), the scores between codes, where it is.
+    """
+    decisions = plan_decisions(counts)
+    bounds = np.zeros((0, 5), np.float32)
+    if expected is not None and edges is not None:
+        bounds = decision_bounds(decisions, edges, counts / counts.sum())
+    width = min(growth.width, len(decisions.base))
+    n, held = len(codes), round(len(codes) * growth.held)
+    trees: list[tuple[Any, ...]] = []
+    values: list[Narrow] = []
+    if len(inputs.fields) and n - held >= 2 * growth.least and held >= 2:
+        order = rng.permutation(n)
+        parts = tuple(np.sort(order[a:b]) for a, b in ((held, n), (0, held)))
+        grown = _grow(inputs, codes, parts, (decisions, bounds), growth, expected)
+        trees, values = grown
+    *packed, whole = pack_trees(trees, values)
+    leaves = np.concatenate([np.zeros((0, width), np.float32), *whole])
+    return Forest(decisions, (*packed, leaves), bounds)
+
+
+def feature_gains(inputs: Inputs, codes: Ints, counts: NDArray[np.float64], growth: Growth) -> Narrow:
+    """(columns,), what the best single split on each feature gains, to choose among many."""
+    decisions = plan_decisions(counts)
+    logits = _logits(decisions, np.zeros((0, 5), np.float32), codes, None)
+    gradient, curvature = np.zeros_like(logits), np.zeros_like(logits)
+    path = (decisions.start, decisions.node)
+    decision_gradients(codes, *path, decisions.bit, logits, gradient, curvature)
+    gains = np.zeros(len(inputs.fields), np.float32)
+    nodes = min(growth.nodes, len(decisions.base))
+    scratch, limits = _room(inputs, nodes, growth)
+    rows = np.arange(len(codes), dtype=np.int32)
+    best_split(
+        *(inputs.features, inputs.bins, inputs.categories, rows, codes, path),
+        *(gradient, curvature, scratch, limits, gains),
+    )
+    return gains
+
+
+def _room(inputs: Inputs, nodes: int, growth: Growth) -> tuple[tuple[Narrow, Ints], Narrow]:
+    """Room for histograms, and the limits of growth as an array."""
+    widest = int(inputs.bins.max())
+    limits = np.array([growth.penalty, growth.least, growth.gain, nodes, growth.look, growth.rate], np.float32)
+    return (np.zeros((widest, nodes, 2), np.float32), np.zeros(widest, np.int32)), limits
+
+
+def _grow(
+    inputs: Inputs,
+    codes: Ints,
+    parts: tuple[NDArray[np.int64], ...],
+    target: tuple[Decisions, Narrow],
+    growth: Growth,
+    expected: Expected | None,
+) -> tuple[list[tuple[Any, ...]], list[Narrow]]:
+    """Trees until the held-out loss no longer falls, and their leaves' values."""
+    decisions, bounds = target
+    path = (decisions.start, decisions.node)
+    sides = [(inputs.rows(rows).features, np.ascontiguousarray(codes[rows])) for rows in parts]
+    (x, y), (xt, yt) = sides
+    logits, logits_t = (
+        _logits(decisions, bounds, c, _where(expected, rows)) for (_, c), rows in zip(sides, parts, strict=True)
+    )
+    gradient, curvature = np.zeros_like(logits), np.zeros_like(logits)
+    spare = np.zeros_like(logits_t), np.zeros_like(logits_t)
+    width = min(growth.width, len(decisions.base))
+    scratch, limits = _room(inputs, min(growth.nodes, width), growth)
+    leaves, leaves_t = np.zeros(len(y), np.uint8), np.zeros(len(yt), np.uint8)
+    best, kept, worse = decision_gradients(yt, *path, decisions.bit, logits_t, *spare), 0, 0
+    trees: list[tuple[Any, ...]] = []
+    values: list[Narrow] = []
+    for _ in range(growth.rounds):
+        decision_gradients(y, *path, decisions.bit, logits, gradient, curvature)
+        found = np.zeros((growth.leaves, width), np.float32)
+        count, which, cut, mask, child = grow_tree(
+            *(x, inputs.bins, inputs.categories, y, path, gradient, curvature, scratch, limits, found, leaves)
+        )
+        if count == 1:
+            break
+        found = np.clip(found, -60, 60).astype(np.float16).astype(np.float32)
+        add_leaves(y, *path, leaves, found, logits)
+        route(xt, which, cut, mask, child, leaves_t)
+        add_leaves(yt, *path, leaves_t, found, logits_t)
+        trees.append((inputs.fields[which], cut, mask, child))
+        values.append(found[:count])
+        loss = decision_gradients(yt, *path, decisions.bit, logits_t, *spare)
+        if loss < best - 1e-4 * abs(best):
+            best, kept, worse = loss, len(trees), 0
+        else:
+            worse += 1
+            if worse > growth.patience:
+                break
+    return trees[:kept], values[:kept]
+
+
+def _where(expected: Expected | None, rows: NDArray[np.int64]) -> Where | None:
+    """What is expected of some rows."""
+    return None if expected is None else (expected.centre[rows], expected.scale[rows], expected.location.table)
+
+
+def _logits(decisions: Decisions, bounds: Narrow, codes: Ints, where: Where | None) -> Narrow:
+    """(n, depth), the log odds of every row's decisions before any tree."""
+    length = np.diff(decisions.start)
+    table = np.zeros((len(length), int(length.max())), np.float32)
+    for k in range(table.shape[1]):
+        has = length > k
+        table[has, k] = decisions.base[decisions.node[decisions.start[:-1][has] + k]]
+    logits = table[codes]
+    if where is not None:
+        located_logits(codes, (decisions.start, decisions.node), bounds, where, logits)
+    return logits

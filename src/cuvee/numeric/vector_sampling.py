@@ -1,0 +1,135 @@
+"""Drawing codes from boosted trees with vector leaves, and their probabilities, as compiled loops."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cuvee.numeric.compiled import compiled
+from cuvee.numeric.location import level, weigh
+from cuvee.numeric.vector_trees import Bytes, Ints, Narrow, Words
+
+Packed = tuple[Ints, Bytes, Words, Ints, Ints, Ints, Narrow]
+"""Trees one after the other: feature, cut, mask and children of every split, the first split of each tree (trees + 1),
+the first leaf of each tree, and the values of all leaves, (leaves, nodes). A tree without a split is one leaf."""
+
+
+@compiled
+def _mix(x: np.uint64) -> np.uint64:
+    """A hash of 64 bits. Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@compiled
+def _reach(features: Bytes, row: int, packed: Packed, leaves: Ints) -> None:
+    """The leaf of one row in every tree, for features of shape (n, fields)."""
+    which, cut, mask, child, first, leaf, _ = packed
+    for t in range(len(first) - 1):
+        at = 0 if first[t + 1] > first[t] else -1
+        while at >= 0:
+            k = first[t] + at
+            b = features[row, which[k]]
+            if mask[k] != 0:
+                right = (mask[k] >> np.uint64(b)) & np.uint64(1)
+            else:
+                right = np.uint64(1) if b > cut[k] else np.uint64(0)
+            at = child[k, right]
+        leaves[t] = leaf[t] - 1 - at
+
+
+@compiled
+def draw_codes(
+    features: Bytes,
+    rows: Ints,
+    packed: Packed,
+    tree: tuple[Ints, Narrow],
+    where: tuple[Narrow, Narrow, Narrow, Narrow],
+    seed: np.uint64,
+    codes: Ints,
+) -> None:
+    """Draw a code for every one of the rows.
+
+    Args:
+        features: (n, fields), bins of what was drawn before.
+        rows: Which rows.
+        packed: The trees.
+        tree: The decisions' children and log odds.
+        where: Bounds of the decisions, expected score and scatter of each of `rows`, and the scatter's table; empty
+            where nothing is expected.
+        seed: Row r uses the numbers of (seed, r) alone.
+        codes: (n,), filled in these rows.
+    """
+    child, base = tree
+    bounds, centre, scale, table = where
+    located = len(centre) > 0
+    values = packed[6]
+    width = values.shape[1]
+    trees = len(packed[4]) - 1
+    leaves = np.zeros(trees, np.int32)
+    for i in range(len(rows)):
+        r = rows[i]
+        _reach(features, r, packed, leaves)
+        state = _mix(seed + np.uint64(r) * np.uint64(0x9E3779B97F4A7C15))
+        at = 0
+        low, high = np.float32(0.0), np.float32(1.0)
+        if located:
+            low = level(bounds[0, 0], centre[i], scale[i], table)
+            high = level(bounds[0, 2], centre[i], scale[i], table)
+        while at >= 0:
+            z = np.float32(0.0)
+            if at < width:
+                for t in range(trees):
+                    z += values[leaves[t], at]
+            state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
+            u = np.float32(state >> np.uint64(40)) * np.float32(2.0**-24)
+            if located:
+                cut = level(bounds[at, 1], centre[i], scale[i], table)
+                left, right = weigh(low, cut, high, bounds[at, 3], bounds[at, 4])
+                left *= np.exp(-z)
+                if u * (left + right) < right:
+                    at, low = child[at, 1], cut
+                else:
+                    at, high = child[at, 0], cut
+            else:
+                z += base[at]
+                at = child[at, 1 if u * (np.float32(1.0) + np.exp(-z)) < np.float32(1.0) else 0]
+        codes[r] = -1 - at
+
+
+@compiled
+def code_log_prob(
+    features: Bytes,
+    packed: Packed,
+    paths: tuple[Ints, Ints, Bytes],
+    codes: Ints,
+    logits: Narrow,
+    result: NDArray[np.float64],
+) -> None:
+    """Log probability of every row's code in nats, (n,), for features of shape (n, fields).
+
+    Args:
+        features: Bins of what the code depends on.
+        packed: The trees.
+        paths: `start`, `node` and `bit` of the decisions.
+        codes: (n,).
+        logits: (n, depth), the log odds of each row's decisions before any tree.
+        result: (n,), filled.
+    """
+    start, node, bit = paths
+    values = packed[6]
+    width = values.shape[1]
+    trees = len(packed[4]) - 1
+    leaves = np.zeros(trees, np.int32)
+    for r in range(len(codes)):
+        _reach(features, r, packed, leaves)
+        total = 0.0
+        first = start[codes[r]]
+        for k in range(first, start[codes[r] + 1]):
+            z = logits[r, k - first]
+            if node[k] < width:
+                for t in range(trees):
+                    z += values[leaves[t], node[k]]
+            if bit[k] == 0:
+                z = -z
+            total -= np.log1p(np.exp(-z)) if z > -30 else -z
+        result[r] = total

@@ -1,0 +1,12 @@
+"""The verbs: the same words in Python, in a recipe, on the command line and on the page.
+
+Each turns names into specs through the registry and calls the room that does the work; nothing is decided here.
+"""
+
+from cuvee.verbs.choose import able, source
+from cuvee.verbs.data import Split, blend, inspect, load, mix, read, split, write
+from cuvee.verbs.model import evaluate, fit, sample
+
+__all__ = [
+    "Split", "able", "blend", "evaluate", "fit", "inspect", "load", "mix", "read", "sample", "source", "split", "write",
+]  # fmt: skip
