@@ -68,17 +68,18 @@ class CategoryCodec(Codec):
         return replace(self, masses=masses, levels=self.levels.gather(order))
 
     def place(self, series: pl.Series, *, rng: Generator) -> Placed:
-        result = random_places(self.masses, len(series), rng=rng)
         levels = plain_values(self.levels)
         table = pl.DataFrame({"value": levels, "code": np.arange(len(levels)) + self.missing})
         found = pl.DataFrame({"value": plain_values(series).cast(levels.dtype, strict=False)}).join(
             table, on="value", how="left", maintain_order="left"
         )["code"]
         known = found.is_not_null().to_numpy()
-        codes = np.where(known, found.fill_null(0).to_numpy(), result.codes)
+        codes = found.fill_null(0).to_numpy().astype(np.int64)
         if self.missing:
-            nulls = plain_values(series).is_null().to_numpy()
-            codes, known = np.where(nulls, 0, codes), known | nulls
+            known = known | plain_values(series).is_null().to_numpy()
+        others = np.flatnonzero(~known)
+        if len(others):
+            codes[others] = random_places(self.masses, len(others), rng=rng).codes
         return Placed(codes, rng.random(len(series)), known)
 
     def values(self, placed: Placed, *, start: int, rng: Generator) -> pl.Series:

@@ -12,6 +12,8 @@ from cuvee.codec.category import CategoryCodec
 from cuvee.codec.codec import LEAST, Arrays, Codec
 from cuvee.codec.datetime import DatetimeCodec
 from cuvee.codec.duration import DurationCodec
+from cuvee.codec.fake import FakeCodec
+from cuvee.codec.fake_locale import Persons, find_persons
 from cuvee.codec.identifier import IdentifierCodec
 from cuvee.codec.number import NumberCodec
 from cuvee.codec.opaque import OpaqueCodec
@@ -20,11 +22,12 @@ from cuvee.codec.written import WrittenCodec
 from cuvee.data.errors import ModelError
 from cuvee.data.kinds import Kind, plain_kind
 from cuvee.data.schema import Column
+from cuvee.data.words import tokens
 
 CODECS: Mapping[str, type[Codec]] = {
     codec.kind: codec
     for codec in (
-        *(BooleanCodec, CategoryCodec, DatetimeCodec, DurationCodec, IdentifierCodec),
+        *(BooleanCodec, CategoryCodec, DatetimeCodec, DurationCodec, FakeCodec, IdentifierCodec),
         *(NumberCodec, OpaqueCodec, TextCodec, WrittenCodec),
     )
 }
@@ -32,10 +35,20 @@ CODECS: Mapping[str, type[Codec]] = {
 CODED_ROLES = frozenset({"phone", "national_id", "ip", "card"})
 """Roles of a person whose values have a form; they are made after it and never copied."""
 SPOKEN_ROLES = frozenset({"name", "email", "address", "url"})
-"""Roles of a person whose values are text; they are made letter by letter and never copied."""
+"""Roles of a person whose values are text; they are made up, or made letter by letter, and never copied."""
+FIRMS = frozenset({"company", "employer", "firm", "firma", "unternehmen", "entreprise", "empresa"})
+"""What columns of the names of firms are called."""
 
 
-def fit_codec(series: pl.Series, column: Column, *, unique: bool = False, least: int = LEAST, rng: Generator) -> Codec:
+def fit_codec(
+    series: pl.Series,
+    column: Column,
+    *,
+    unique: bool = False,
+    least: int = LEAST,
+    persons: Persons | None = None,
+    rng: Generator,
+) -> Codec:
     """Learn one column with one row or more.
 
     Args:
@@ -43,6 +56,7 @@ def fit_codec(series: pl.Series, column: Column, *, unique: bool = False, least:
         column: What it means.
         unique: Whether no value may repeat, as in a key of one column.
         least: The fewest rows a stored figure may come from.
+        persons: What the fakes of all columns have in common (`find_persons`); None where this column stands alone.
         rng: For the order in which ids are made.
     """
     name, dtype = series.name, series.dtype
@@ -54,6 +68,11 @@ def fit_codec(series: pl.Series, column: Column, *, unique: bool = False, least:
         series = series.cast(pl.String).cast(pl.Categorical)
         dtype = series.dtype
     textual = dtype == pl.String or isinstance(dtype, pl.Categorical)
+    role = _spoken(series, column, unique=unique, least=least) if textual else None
+    if role is not None:
+        whose = persons or find_persons([(series, column)], key=key, least=least)
+        if (fake := FakeCodec.fit(name, series, whose, role=role, unique=unique, least=least)) is not None:
+            return fake
     if (textual or dtype.is_integer()) and (unique or column.role in CODED_ROLES):
         return IdentifierCodec.fit(name, series, key=key, least=least, role=column.role)
     if textual and column.role in SPOKEN_ROLES:
@@ -80,6 +99,18 @@ def restore_codec(values: Mapping[str, Any], arrays: Arrays) -> Codec:
     if kind not in CODECS:
         raise ModelError(f"The model has a column of the kind {kind!r}, which this version of cuvee does not know.")
     return CODECS[kind].restore(values, arrays)
+
+
+def _spoken(series: pl.Series, column: Column, *, unique: bool, least: int) -> str | None:
+    """What fakes a text column needs: those of its role, or of users and firms by its name; None for no fakes."""
+    if column.role in SPOKEN_ROLES:
+        return column.role if not unique or column.role == "email" else None
+    if column.role is not None or unique or column.kind not in {"text", "id"}:
+        return None
+    said = set(tokens(series.name))
+    if said & {"username", "login", "nickname", "screenname"} and _shared(series, least) < 0.5:
+        return "user"
+    return "company" if said & FIRMS and column.kind == "text" and _shared(series, least) < 0.5 else None
 
 
 def _of_kind(kind: Kind, series: pl.Series, least: int) -> Codec:

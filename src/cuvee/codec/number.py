@@ -128,8 +128,8 @@ class NumberCodec(Codec):
 
     def place(self, series: pl.Series, *, rng: Generator) -> Placed:
         values = series if series.dtype == self.dtype else series.cast(self.dtype, strict=False)
-        result = random_places(self.masses, len(values), rng=rng)
-        codes, within, known = result.codes.copy(), result.within.copy(), np.zeros(len(values), np.bool_)
+        codes, within = np.zeros(len(values), np.int64), np.zeros(len(values))
+        known, placed = np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_)
         usual = values.is_not_null()
         if values.dtype.is_float():
             usual &= values.is_finite().fill_null(value=False)
@@ -140,12 +140,15 @@ class NumberCodec(Codec):
             cells = Cells(self.left[first:last], self.right[first:last], self.masses[first:last])
             positions = self.scale.positions(values.filter(usual))
             code, inside = place(cells, positions, width=self.scale.width, rng=rng)
-            codes[rows], within[rows] = code + first, inside
+            codes[rows], within[rows], placed[rows] = code + first, inside, True
             known[rows] = ~cells.atoms[code] | (cells.left[code] == positions)
         for kind, rows_of in _special_rows(values).items():
             if kind in self.special and rows_of.any():
                 codes[rows_of] = self.special.index(kind) if kind != "inf" else len(self.left) - 1
-                known[rows_of] = True
+                known[rows_of], placed[rows_of], within[rows_of] = True, True, rng.random(int(rows_of.sum()))
+        others = np.flatnonzero(~placed)
+        drawn = random_places(self.masses, len(others), rng=rng)
+        codes[others], within[others] = drawn.codes, drawn.within
         return Placed(codes, within, known)
 
     def values(self, placed: Placed, *, start: int, rng: Generator) -> pl.Series:

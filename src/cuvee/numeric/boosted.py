@@ -1,6 +1,6 @@
 """Boosted trees of one output, for squares or for a yes and no, grown by the kernels of the vector trees."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -133,13 +133,13 @@ def fit_squares(
 
 
 def fit_odds(
-    inputs: Inputs, yes: Narrow, *, rng: Generator, rounds: int = 400, rate: float = 0.1, leaves: int = 24
+    inputs: Inputs, yes: Narrow, *, rng: Generator, rounds: int = 400, rate: float = 0.08, leaves: int = 32
 ) -> Fitted:
     """Trees for how the odds of a yes (1) against a no (0), (n,), differ from the overall ones; see `fit_squares`."""
     return _fit(inputs, yes.astype(np.float32), (rounds, rate, leaves, 40, 5.0), rng=rng, binary=True)
 
 
-def pack_trees(trees: list[tuple[Any, ...]], values: list[Narrow]) -> tuple[Any, ...]:
+def pack_trees(trees: list[tuple[Any, ...]], values: Sequence[NDArray[Any]]) -> tuple[Any, ...]:
     """Which, cut, mask, child, first and leaf of trees one after the other, and their values."""
     first = np.concatenate([[0], np.cumsum([len(t[0]) for t in trees])]).astype(np.int32)
     leaf = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int32)
@@ -201,8 +201,12 @@ def _fit(
             worse += 1
             if worse > (40 if binary else 5):
                 break
-    *parts, whole = pack_trees(trees[:kept], values[:kept])
-    return Fitted(Boosted(*parts, np.concatenate([np.zeros(0, np.float32), *whole])), best, plain - best)
+    which, cut, mask, child, first, leaf, whole = pack_trees(trees[:kept], values[:kept])
+    return Fitted(
+        Boosted(which, cut, mask, child, first, leaf, np.concatenate([np.zeros(0, np.float32), *whole])),
+        best,
+        plain - best,
+    )
 
 
 def _moves(y: Narrow, z: Narrow, *, binary: bool) -> tuple[Narrow, Narrow]:

@@ -9,11 +9,15 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cuvee.numeric import circuit_kernels as kernels
-from cuvee.numeric.circuit import Circuit, Codes, Floats, Narrow, log_density, posteriors, upward
+from cuvee.numeric.circuit import Circuit, in_blocks, log_density, pass_down, pass_up
+from cuvee.numeric.circuit_kernels import Floats, Narrow
+from cuvee.numeric.circuit_kernels import Ints as Codes
 from cuvee.numeric.circuit_shape import Ladder, coarse_cells, ladder, mutual_information, spanning_tree
 
 SHAPE_ROWS = 20_000
 """The tree is looked for in this many rows."""
+PARTS = 2
+"""Sums are made in this many parts, at the same time where there are cores for it."""
 FLOOR = np.float32(1e-7)
 """No state is left with a smaller chance: a message of 0 would hide what else is known."""
 
@@ -47,71 +51,82 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """Expected rows: of each state of the root, of each step of an edge, of each code in each state."""
+    """Expected rows: of each state of the root, of each step along an edge, of each code in each state."""
 
     prior: Floats
     steps: Narrow
-    codes: tuple[Narrow, ...]
+    seen: Narrow
 
     @classmethod
-    def empty(cls, d: int, states: int, sizes: Sequence[int]) -> Self:
+    def empty(cls, d: int, states: int, codes: int) -> Self:
         """Nothing counted yet."""
-        steps = np.zeros((d, states, states), np.float32)
-        return cls(np.zeros(states), steps, tuple(np.zeros((m, states), np.float32) for m in sizes))
+        return cls(np.zeros(states), np.zeros((d, states, states), np.float32), np.zeros((codes, states), np.float32))
 
-    def fade(self, keep: float) -> None:
-        """Count what came before for less."""
-        self.prior[:] *= keep
-        self.steps[:] *= np.float32(keep)
-        for c in self.codes:
-            c *= np.float32(keep)
-
-    def add(self, other: "Counts", weight: float) -> None:
-        """Count other rows on top."""
-        self.prior[:] += weight * other.prior
-        self.steps[:] += np.float32(weight) * other.steps
-        for mine, c in zip(self.codes, other.codes, strict=True):
-            mine += np.float32(weight) * c
+    def merge(self, other: "Counts", keep: float, add: float) -> None:
+        """Count what came before for less, and other rows on top."""
+        for mine, theirs in ((self.prior, other.prior), (self.steps, other.steps), (self.seen, other.seen)):
+            mine *= mine.dtype.type(keep)
+            mine += mine.dtype.type(add) * theirs
 
 
-def count(circuit: Circuit, codes: Codes, counts: Counts) -> float:
-    """Add the expected counts of rows, (d, n) codes with -1 where open; the sum of their log densities."""
-    n = codes.shape[1]
-    passed = upward(circuit, list(codes), n)
-    post = posteriors(circuit, passed)
-    quotient = np.empty_like(post[0])
-    for j in circuit.order.tolist():
-        kernels.count(post[j], codes[j], counts.codes[j])
-        up = circuit.parent[j]
-        if up < 0:
-            counts.prior[:] += post[j].sum(0, dtype=np.float64)
-        else:
-            kernels.divide(post[up], passed.message[j], quotient)
-            counts.steps[j] += circuit.transitions[j] * (quotient.T @ passed.belief[j])
-    return float(passed.log_density.sum())
+def expect(circuit: Circuit, codes: Codes) -> tuple[Counts, float]:
+    """The expected counts of rows, (d, n) codes with -1 where open, and the sum of their log densities.
+
+    The rows are counted in as many parts as there are parts of work, whatever the number of cores, so that sums come
+    out the same.
+    """
+    d, n = codes.shape
+    parts = [Counts.empty(d, circuit.states, len(circuit.emissions)) for _ in range(PARTS)]
+    scores = np.zeros(PARTS)
+    turned, size = circuit.turned(), circuit.block
+
+    def work(start: int, stop: int) -> None:
+        k = start // max(-(-n // PARTS), 1)
+        mine = parts[k]
+        for low in range(start, stop, size):
+            part = np.ascontiguousarray(codes[:, low : min(low + size, stop)])
+            passed = pass_up(circuit, turned, part)
+            post = pass_down(circuit, passed)
+            kernels.count(
+                circuit.parent,
+                part,
+                circuit.first,
+                passed.belief,
+                passed.message,
+                post,
+                mine.prior,
+                mine.steps,
+                mine.seen,
+            )
+            scores[k] += passed.log_density.sum()
+
+    in_blocks(work, n, max(-(-n // PARTS), 1))
+    for other in parts[1:]:
+        parts[0].merge(other, 1, 1)
+    parts[0].steps[:] *= circuit.transitions
+    return parts[0], float(scores.sum())
 
 
 def maximise(circuit: Circuit, counts: Counts, ladders: Sequence[Ladder], lessons: Lessons) -> Circuit:
     """The circuit that expected counts make most likely, drawn to what all rows say."""
     h = circuit.states
     prior = counts.prior + FLOOR
-    transitions = np.empty_like(circuit.transitions)
-    for j, step in enumerate(counts.steps):
-        usual = step.sum(0)
-        usual = usual / usual.sum() if usual.sum() > 0 else np.full(h, 1 / h, np.float32)
-        rows = step.sum(1, keepdims=True)
-        table = np.where(rows >= lessons.least, step, 0) + np.float32(lessons.tie) * usual + FLOOR
-        transitions[j] = table / table.sum(1, keepdims=True)
-    emissions: list[Narrow] = []
-    for c, rungs in zip(counts.codes, ladders, strict=True):
-        m = len(c)
+    steps = counts.steps
+    usual = steps.sum(1, keepdims=True) + FLOOR
+    usual *= np.float32(lessons.tie) / usual.sum(2, keepdims=True)
+    table = steps + usual + FLOOR
+    few = steps.sum(2, keepdims=True) < lessons.least
+    table = np.where(few, usual + FLOOR, table)
+    table /= table.sum(2, keepdims=True)
+    emissions = np.empty_like(circuit.emissions)
+    for j, rungs in enumerate(ladders):
+        low, high = circuit.first[j], circuit.first[j + 1]
+        m = high - low
         rows, out = np.empty((2 * m - 1, h), np.float32), np.empty((2 * m - 1, h), np.float32)
         strength = (lessons.smooth * rungs.depth**lessons.deepen).astype(np.float32)
-        kernels.smooth(c, rungs.nodes, rungs.share, strength, np.float32(lessons.least), rows, out)
-        emissions.append(np.ascontiguousarray(out[:m]))
-    return replace(
-        circuit, prior=(prior / prior.sum()).astype(np.float32), transitions=transitions, emissions=tuple(emissions)
-    )
+        kernels.smooth(counts.seen[low:high], rungs.nodes, rungs.share, strength, np.float32(lessons.least), rows, out)
+        emissions[low:high] = out[:m]
+    return replace(circuit, prior=prior / prior.sum(), transitions=table, emissions=emissions)
 
 
 def learn(
@@ -134,6 +149,7 @@ def learn(
         watch: Told of (epochs done, of how many, log density of a row held out).
     """
     d, n = codes.shape
+    h = lessons.states
     cells = [coarse_cells(m, k, 16) for m, k in zip(masses, missing, strict=True)]
     ladders = [ladder(m, k) for m, k in zip(masses, missing, strict=True)]
     coarse = np.stack([np.where(x >= 0, c[x], -1) for x, c in zip(codes, cells, strict=True)]).astype(np.int32)
@@ -143,29 +159,31 @@ def learn(
     order, parent = spanning_tree(weights)
     mixed = rng.permutation(n)
     held, rows = np.sort(mixed[: n // 10]), mixed[n // 10 :]
-    h = lessons.states
+    first = np.concatenate([[0], np.cumsum([len(m) for m in masses])]).astype(np.int32)
     blank = Circuit(
-        order, parent, np.full(h, 1 / h, np.float32), np.full((d, h, h), 1 / h, np.float32),
-        tuple(np.repeat(m[:, None], h, 1).astype(np.float32) for m in masses),
+        order,
+        parent,
+        first,
+        np.full(h, 1 / h),
+        np.full((d, h, h), 1 / h, np.float32),
+        np.repeat(np.concatenate(masses)[:, None], h, 1).astype(np.float32),
     )
     counts = first_counts(blank, codes[:, rows], coarse[:, rows], sizes, weights, lessons, rng)
     circuit = maximise(blank, counts, ladders, lessons)
     best, best_score, waited, step = circuit, -np.inf, 0, 0
-    size = min(lessons.batch, circuit.chunk())
+    size = lessons.batch
     for epoch in range(lessons.epochs):
         mixed = rng.permutation(rows)
         for start in range(0, len(mixed), size):
             part = mixed[start : start + size]
             if len(part) * 2 < min(size, len(mixed)):
                 break
-            fresh = Counts.empty(d, h, [len(m) for m in masses])
-            count(circuit, np.ascontiguousarray(codes[:, part]), fresh)
+            fresh, _ = expect(circuit, codes[:, part])
             step += 1
             rate = max((step + 2.0) ** -lessons.pace, 1e-3)
-            counts.fade(1 - rate)
-            counts.add(fresh, rate * len(rows) / len(part))
+            counts.merge(fresh, 1 - rate, rate * len(rows) / len(part))
             circuit = maximise(circuit, counts, ladders, lessons)
-        score = float(log_density(circuit, list(codes[:, held]), len(held)).mean()) if len(held) else -np.inf
+        score = float(log_density(circuit, codes[:, held]).mean()) if len(held) else -np.inf
         if watch is not None:
             watch(epoch + 1, lessons.epochs, score)
         if score > best_score + 1e-3:
@@ -174,18 +192,18 @@ def learn(
             waited += 1
             if waited >= lessons.patience:
                 break
-    total = Counts.empty(d, h, [len(m) for m in masses])
-    for start in range(0, n, circuit.chunk()):
-        count(best, np.ascontiguousarray(codes[:, start : start + circuit.chunk()]), total)
-    return maximise(best, total, ladders, lessons)
+    return maximise(best, expect(best, codes)[0], ladders, lessons)
 
 
 def first_counts(circuit, codes, coarse, sizes, weights, lessons, rng) -> Counts:
     d, n = codes.shape
     h = lessons.states
-    counts = Counts.empty(d, h, [len(e) for e in circuit.emissions])
+    counts = Counts.empty(d, h, len(circuit.emissions))
     some = rng.permutation(n)[:SHAPE_ROWS]
-    if lessons.init == "random":
+    if lessons.init == "aligned":
+        from cuvee.numeric.circuit_start import first_states
+        states = first_states(coarse[:, some], sizes, h, lessons.weight, rng=rng)
+    elif lessons.init == "random":
         states = rng.integers(0, h, (d, len(some)))
     elif lessons.init == "global":
         z = _clusters([coarse[j, some] for j in range(d)], sizes, np.ones(d), h, rng)
@@ -196,12 +214,14 @@ def first_counts(circuit, codes, coarse, sizes, weights, lessons, rng) -> Counts
             near = np.argsort(-weights[j], kind="stable")[:8]
             near = near[weights[j][near] > 0]
             w = np.sqrt(weights[j][near] / max(weights[j].max(), 1e-12)) * lessons.weight
-            states[j] = _clusters([coarse[k, some] for k in (j, *near)], [sizes[k] for k in (j, *near)], np.r_[1.0, w], h, rng)
+            states[j] = _clusters(
+                [coarse[k, some] for k in (j, *near)], [sizes[k] for k in (j, *near)], np.r_[1.0, w], h, rng
+            )
     scale = np.float32(n / len(some))
     for j in range(d):
         c = codes[j, some]
         known = c >= 0
-        np.add.at(counts.codes[j], (c[known], states[j][known]), scale)
+        np.add.at(counts.seen, (c[known] + circuit.first[j], states[j][known]), scale)
         up = circuit.parent[j]
         if up < 0:
             counts.prior[:] += np.bincount(states[j], minlength=h) * scale
@@ -216,14 +236,23 @@ def _clusters(columns, sizes, weights, k, rng, rounds=5):
     X = np.zeros((n, starts[-1]), np.float32)
     for c, s, w, m in zip(columns, starts, weights, sizes):
         share = np.bincount(np.maximum(c, 0), minlength=m) / n
-        X[np.arange(n), s + np.maximum(c, 0)] = w / np.sqrt(np.maximum(share, 0.02))[np.maximum(c, 0)] / np.sqrt(max(m - 1, 1))
+        X[np.arange(n), s + np.maximum(c, 0)] = (
+            w / np.sqrt(np.maximum(share, 0.02))[np.maximum(c, 0)] / np.sqrt(max(m - 1, 1))
+        )
     X += rng.normal(0, 1e-3, X.shape).astype(np.float32)
     C = X[rng.permutation(n)[:k]]
     if len(C) < k:
-        C = np.vstack([C, C[rng.integers(0, len(C), k - len(C))] + rng.normal(0, 1e-2, (k - len(C), X.shape[1])).astype(np.float32)])
+        C = np.vstack(
+            [
+                C,
+                C[rng.integers(0, len(C), k - len(C))]
+                + rng.normal(0, 1e-2, (k - len(C), X.shape[1])).astype(np.float32),
+            ]
+        )
     for _ in range(rounds):
         z = np.argmin((C**2).sum(1) - 2 * X @ C.T, axis=1)
-        one = np.zeros((n, k), np.float32); one[np.arange(n), z] = 1
+        one = np.zeros((n, k), np.float32)
+        one[np.arange(n), z] = 1
         size = one.sum(0)
         C = np.where(size[:, None] > 0, one.T @ X / np.maximum(size, 1)[:, None], X[rng.integers(0, n, k)])
     return z

@@ -143,7 +143,14 @@ def pass_down(
 
 @compiled
 def count(
-    parent: Ints, codes: Ints, first: Ints, belief: Narrow, rest: Narrow, post: Narrow, prior: Floats, steps: Narrow,
+    parent: Ints,
+    codes: Ints,
+    first: Ints,
+    belief: Narrow,
+    rest: Narrow,
+    post: Narrow,
+    prior: Floats,
+    steps: Narrow,
     seen: Narrow,
 ) -> None:
     """Add what `pass_down` left to the expected counts.
@@ -206,3 +213,83 @@ def smooth(
                 part = (rows[a, s] + strength[k] * part) / (rows[m + k, s] + strength[k])
             out[a, s] = out[m + k, s] * part
             out[b, s] = out[m + k, s] * (np.float32(1) - part)
+
+
+@compiled
+def share(post: Narrow, leaf: Narrow, out: Floats) -> None:
+    """Minus the log of the sum over states of `post` / `leaf`, (d, n, H) each, into (d, n)."""
+    for j in range(post.shape[0]):
+        for i in range(post.shape[1]):
+            total = 0.0
+            for s in range(post.shape[2]):
+                if leaf[j, i, s] > 0:
+                    total += np.float64(post[j, i, s]) / np.float64(leaf[j, i, s])
+            out[j, i] = -np.log(total)
+
+
+@compiled
+def locate(sums: Narrow, chance: np.float32) -> int:
+    """The first entry of rising sums that is above a number; the sums end at 1."""
+    low, high = 0, len(sums) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if sums[middle] > chance:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@compiled
+def draw(
+    order: Ints, parent: Ints, first: Ints, prior: Floats, moves: Narrow, shares: Narrow, chances: Narrow, codes: Ints
+) -> None:
+    """Fill (d, n) codes from the root on, with nothing given.
+
+    Args:
+        order: (d,), every parent before its children.
+        parent: (d,), -1 for the root.
+        first: (d + 1,), where the codes of each field begin.
+        prior: (H,), running sums over the root's states.
+        moves: (d, H, H), running sums over a child's states.
+        shares: (H, codes), running sums over each field's codes.
+        chances: (2, d, n), uniform numbers below 1, for states and for codes.
+        codes: (d, n), filled.
+    """
+    state = np.empty(len(order), np.int32)
+    start = prior.astype(np.float32)
+    for i in range(codes.shape[1]):
+        for j in order:
+            sums = start if parent[j] < 0 else moves[j, state[parent[j]]]
+            z = locate(sums, chances[0, j, i])
+            state[j] = z
+            codes[j, i] = locate(shares[z, first[j] : first[j + 1]], chances[1, j, i])
+
+
+@compiled
+def draw_states(
+    order: Ints, parent: Ints, prior: Floats, transitions: Narrow, belief: Narrow, chances: Narrow, states: Ints
+) -> None:
+    """Fill (d, n) with hidden states drawn from the root on, given the beliefs that `pass_up` left, (d, n, H)."""
+    h = belief.shape[2]
+    sums = np.empty(h)
+    for i in range(states.shape[1]):
+        for j in order:
+            total = 0.0
+            for s in range(h):
+                move = prior[s] if parent[j] < 0 else np.float64(transitions[j, states[parent[j], i], s])
+                total += move * np.float64(belief[j, i, s])
+                sums[s] = total
+            at, z = total * np.float64(chances[j, i]), 0
+            while z < h - 1 and sums[z] <= at:
+                z += 1
+            states[j, i] = z
+
+
+@compiled
+def draw_codes(first: Ints, shares: Narrow, states: Ints, chances: Narrow, codes: Ints) -> None:
+    """Fill the open cells, below 0, of (d, n) codes, each given its hidden state; see `draw`."""
+    for j in range(codes.shape[0]):
+        for i in range(codes.shape[1]):
+            if codes[j, i] < 0:
+                codes[j, i] = locate(shares[states[j, i], first[j] : first[j + 1]], chances[j, i])

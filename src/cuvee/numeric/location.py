@@ -85,13 +85,8 @@ class Location:
             Boosted.restore({k.partition(".")[2]: a for k, a in arrays.items() if k.startswith(f"{n}.")})
             for n in ("centre", "spread")
         )
-        return cls(
-            *(np.asarray(arrays[n]) for n in ("fields", "weights", "cuts")),
-            centre,
-            spread,
-            float(arrays["scale"][0]),
-            *(np.asarray(arrays[n]) for n in ("bins", "table")),
-        )
+        own = {n: np.asarray(arrays[n]) for n in ("fields", "weights", "cuts", "bins", "table")}
+        return cls(**own, centre=centre, spread=spread, scale=float(arrays["scale"][0]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +104,9 @@ class Expected:
     scale: Narrow
 
 
-def fit_location(inputs: Inputs, target: Narrow, scores: Narrow, numbers: Ints, *, worth: float, rng: Generator) -> Expected | None:
+def fit_location(
+    inputs: Inputs, target: Narrow, scores: Narrow, numbers: Ints, *, worth: float, rng: Generator
+) -> Expected | None:
     """Learn where a score is expected.
 
     Args:
@@ -242,4 +239,4 @@ def weigh(low: float, cut: float, high: float, before: float, after: float) -> t
     few = np.float32(1e-9)
     left = np.float32(0.98) * max(cut - low, np.float32(0.0)) + np.float32(0.02) * before + few
     right = np.float32(0.98) * max(high - cut, np.float32(0.0)) + np.float32(0.02) * after + few
-    return left, right
+    return float(left), float(right)

@@ -7,9 +7,12 @@ from cuvee.numeric.compiled import compiled
 from cuvee.numeric.location import level, weigh
 from cuvee.numeric.vector_trees import Bytes, Ints, Narrow, Words
 
-Packed = tuple[Ints, Bytes, Words, Ints, Ints, Ints, Narrow]
+Shorts = NDArray[np.int16]
+Packed = tuple[Ints, Bytes, Words, Ints, Ints, Ints, Shorts]
 """Trees one after the other: feature, cut, mask and children of every split, the first split of each tree (trees + 1),
-the first leaf of each tree, and the values of all leaves, (leaves, nodes). A tree without a split is one leaf."""
+the first leaf of each tree, and the values of all leaves in units of `UNIT`, (leaves, nodes)."""
+UNIT = 1 / 1024
+"""Log odds are kept in these steps: small tables are read faster, and a thousandth decides nothing."""
 
 
 @compiled
@@ -76,15 +79,16 @@ def draw_codes(
             low = level(bounds[0, 0], centre[i], scale[i], table)
             high = level(bounds[0, 2], centre[i], scale[i], table)
         while at >= 0:
-            z = np.float32(0.0)
+            units = np.int32(0)
             if at < width:
                 for t in range(trees):
-                    z += values[leaves[t], at]
+                    units += np.int32(values[leaves[t], at])
+            z = np.float32(units) * np.float32(UNIT)
             state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
             u = np.float32(state >> np.uint64(40)) * np.float32(2.0**-24)
             if located:
                 cut = level(bounds[at, 1], centre[i], scale[i], table)
-                left, right = weigh(low, cut, high, bounds[at, 3], bounds[at, 4])
+                left, right = weigh(float(low), cut, float(high), bounds[at, 3], bounds[at, 4])
                 left *= np.exp(-z)
                 if u * (left + right) < right:
                     at, low = child[at, 1], cut
@@ -128,7 +132,7 @@ def code_log_prob(
             z = logits[r, k - first]
             if node[k] < width:
                 for t in range(trees):
-                    z += values[leaves[t], node[k]]
+                    z += values[leaves[t], node[k]] * UNIT
             if bit[k] == 0:
                 z = -z
             total -= np.log1p(np.exp(-z)) if z > -30 else -z

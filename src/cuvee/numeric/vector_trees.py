@@ -294,7 +294,6 @@ def grow_tree(
     Returns:
         The number of leaves, and for every split its feature, cut, mask and children (a split, or leaf l as -1 - l).
     """
-    start, node = decisions
     most = values.shape[0]
     n = len(codes)
     rows = np.arange(n).astype(np.int32)

@@ -53,8 +53,13 @@ class Rows:
 
     def take(self, which: NDArray[np.int64]) -> Self:
         """Some of the rows, copied."""
-        by_field = (np.ascontiguousarray(a[:, which]) for a in (self.codes, self.within, self.scores))
-        return type(self)(*by_field, self.features[which], np.ascontiguousarray(self.source[:, which]))
+        return type(self)(
+            np.ascontiguousarray(self.codes[:, which]),
+            np.ascontiguousarray(self.within[:, which]),
+            np.ascontiguousarray(self.scores[:, which]),
+            self.features[which],
+            np.ascontiguousarray(self.source[:, which]),
+        )
 
     def put(self, which: NDArray[np.int64], other: Self) -> None:
         """Put other rows in the place of some."""
@@ -168,6 +173,7 @@ class Lesson:
         gains: (fields, fields), what each field (column) says of each (row); None where all are asked.
         growth: How trees are grown.
         most: Features of one field at most.
+        limit: Rows that one field of one order sees at most.
         worth: The share of variance that must be explained for a number to be expected somewhere.
     """
 
@@ -180,6 +186,7 @@ class Lesson:
     gains: NDArray[np.float32] | None
     growth: Growth
     most: int
+    limit: int
     worth: float
 
     def link(self, field: int, before: list[int], rng: Generator) -> Link:
@@ -200,6 +207,8 @@ class Lesson:
         use = self.known[field].copy()
         partners, repeats = self._repeats(field, before, inputs, use, rng)
         rows = np.flatnonzero(use)
+        if len(rows) > self.limit:
+            rows = np.sort(rng.permutation(rows)[: self.limit])
         some = inputs if len(rows) == len(codes) else inputs.rows(rows)
         edges = layout.edges[field]
         expected = None

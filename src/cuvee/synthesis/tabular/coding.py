@@ -99,7 +99,7 @@ class Coding:
                 known[f] = placed.known
         return codes, known, within
 
-    def placed(self, codes: Codes, within: NDArray[np.float64], *, rng: Generator) -> dict[int, Placed]:
+    def placed(self, codes: Codes, within: NDArray[np.floating], *, rng: Generator) -> dict[int, Placed]:
         """Places by column for codes, (fields, n), and positions within them, (fields, n); doubles have none."""
         n = codes.shape[1]
         result: dict[int, Placed] = {}
@@ -120,7 +120,7 @@ class Coding:
         return result
 
     def frame(
-        self, codes: Codes, *, start: int, rng: Generator, within: NDArray[np.float64] | None = None
+        self, codes: Codes, *, start: int, rng: Generator, within: NDArray[np.floating] | None = None
     ) -> Mapping[str, pl.DataFrame]:
         """The table of codes, (fields, n), whose first row has the number `start`.
 

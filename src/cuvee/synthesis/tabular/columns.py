@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cuvee.codec.choose import fit_codec, restore_codec
 from cuvee.codec.codec import Codec
+from cuvee.codec.fake_locale import find_persons
 from cuvee.core import Arrays, Event, Watch
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
@@ -40,10 +41,15 @@ def fit_columns(data: Dataset, *, least: int, rng: Generator, watch: Watch) -> C
     """A codec for every column of the only table, in order. A key of one column never repeats."""
     frame, meaning = data.frame, data.meaning
     key = meaning.key if meaning.key is not None and len(meaning.key) == 1 else ()
+    # A generator of its own, so that who is made up moves no other column's numbers.
+    secret = int(rng.spawn(1)[0].integers(2**62))
+    persons = find_persons(((frame[c], m) for c, m in meaning.columns.items()), key=secret, least=least)
     codecs: list[Codec] = []
     for done, (name, column) in enumerate(zip(frame.columns, frame.iter_columns(), strict=True)):
         watch(Event("columns", done, frame.width, name))
-        codecs.append(fit_codec(column, meaning.columns[name], unique=name in key, least=least, rng=rng))
+        codecs.append(
+            fit_codec(column, meaning.columns[name], unique=name in key, least=least, persons=persons, rng=rng)
+        )
     watch(Event("columns", frame.width, frame.width))
     return tuple(codecs)
 

@@ -70,8 +70,9 @@ class Correction:
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """What `arrays` gave."""
-        own = (np.asarray(arrays[n]) for n in ("numbers", "apart", "cuts"))
-        return cls(*own, Boosted.restore(arrays), *(float(x) for x in arrays["cap"]))
+        own = {n: np.asarray(arrays[n]) for n in ("numbers", "apart", "cuts")}
+        cap, kept = (float(x) for x in arrays["cap"])
+        return cls(**own, detector=Boosted.restore(arrays), cap=cap, kept=kept)
 
 
 def fit_correction(real: Rows, made: Rows, fresh: Rows, layout: Layout, *, rng: Generator) -> Correction | None:

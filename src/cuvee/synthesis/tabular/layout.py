@@ -65,7 +65,7 @@ class Layout:
             return np.zeros(len(codes), np.float32)
         low, length = edges[:-1].astype(np.float32), np.diff(edges).astype(np.float32)
         low[: self.missing[field]], length[: self.missing[field]] = 0, 0
-        return low[codes] + within.astype(np.float32) * length[codes]
+        return np.asarray(low[codes] + within.astype(np.float32) * length[codes], np.float32)
 
 
 def _bins(masses: NDArray[np.float64]) -> Bytes:

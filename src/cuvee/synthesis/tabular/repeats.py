@@ -46,6 +46,12 @@ def find_repeats(columns: Sequence[pl.Series | None]) -> Masks:
     return found
 
 
+def same_rare_values(one: pl.Series, other: pl.Series) -> NDArray[np.bool_]:
+    """(n,), in which rows two columns hold the same value and it is a rare one in both."""
+    a, b = _plain(one), _plain(other)
+    return (a == b) & _rare(a) & _rare(b)
+
+
 def _plain(series: pl.Series) -> NDArray[np.float64]:
     """Values as floats; missing ones equal nothing."""
     physical = series.to_physical() if series.dtype.is_temporal() else series

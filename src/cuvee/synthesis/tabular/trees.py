@@ -1,19 +1,15 @@
 """Chains of boosted trees in several column orders: every column given those before it, and any order may come first."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from os import cpu_count
-from typing import Any, ClassVar, Self, final
+from typing import ClassVar, final
 
 import numpy as np
-import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field as Option
 
 from cuvee.codec.codec import LEAST
-from cuvee.core import Arrays, Event, Learned, Synthesizer, Watch, silent
+from cuvee.core import Event, Learned, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.numeric.boosted import Inputs
 from cuvee.numeric.forest import Growth, feature_gains
@@ -23,113 +19,16 @@ from cuvee.synthesis.tabular.correction import ROWS as CORRECTION_ROWS
 from cuvee.synthesis.tabular.correction import TIMES, Correction, fit_correction
 from cuvee.synthesis.tabular.layout import Layout
 from cuvee.synthesis.tabular.repeats import find_repeats
+from cuvee.synthesis.tabular.trees_learned import TreesLearned, each
 
 GLANCE = 4_000
-"""Which features say something is found out on this many rows."""
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class TreesLearned(Learned):
-    """Chains of trees.
-
-    Attributes:
-        coding: The columns as fields.
-        layout: How trees see them.
-        chains: One a column order; a row is drawn from one of them.
-        correction: What a detector still saw, or None.
-    """
-
-    coding: Coding
-    layout: Layout
-    chains: tuple[tuple[Link, ...], ...]
-    correction: Correction | None = None
-
-    def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
-        codes, within, source = self._draw(n, rng)
-        placed = self.coding.placed(codes, within, rng=rng)
-        columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
-        self._repeat(columns, source)
-        return self.coding.assembled(columns)
-
-    def _draw(self, n: int, rng: Generator) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
-        """Codes, positions and sources of n rows, (fields, n) each, corrected where there is a correction."""
-        if self.correction is None:
-            rows = self.candidates(n, rng)
-            return rows.codes, rows.within, rows.source
-        parts: list[tuple[NDArray[Any], ...]] = []
-        have = 0
-        while have < n:
-            rows = self.candidates(int((n - have) / self.correction.kept * 1.05) + 64, rng)
-            kept = np.flatnonzero(rng.random(len(rows.features)) < self.correction.chances(rows))
-            kept = kept[: n - have]
-            have += len(kept)
-            parts.append((rows.codes[:, kept], rows.within[:, kept], rows.source[:, kept]))
-        if not parts:
-            rows = Rows.empty(len(self.coding.fields), np.zeros((len(self.coding.fields), 0), np.float32))
-            return rows.codes, rows.within, rows.source
-        codes, within, source = (np.concatenate([p[k] for p in parts], axis=1) for k in range(3))
-        return codes, within, source
-
-    def candidates(self, n: int, rng: Generator) -> Rows:
-        """n rows of the chains, before any correction."""
-        fields = len(self.coding.fields)
-        rows = Rows.empty(fields, rng.random((fields, n), dtype=np.float32))
-        whose = rng.permutation(n) % len(self.chains)
-        rngs = rng.spawn(len(self.chains))
-
-        def draw(k: int) -> None:
-            mine = np.flatnonzero(whose == k)
-            part = rows.take(mine)
-            for link in self.chains[k]:
-                link.draw(part, self.layout, self.coding, rng=rngs[k])
-            rows.put(mine, part)
-
-        _each(draw, len(self.chains))
-        return rows
-
-    def _repeat(self, columns: dict[int, pl.Series], source: NDArray[np.int32]) -> None:
-        """Give repeated values exactly; a chain of repeats ends where a value is its own."""
-        origin = source.copy()
-        for _ in range(len(source)):
-            deeper = np.where(origin >= 0, np.take_along_axis(source, np.maximum(origin, 0), axis=0), -1)
-            if (deeper < 0).all():
-                break
-            origin = np.where(deeper >= 0, deeper, origin)
-        for f, field in enumerate(self.coding.fields):
-            for partner in np.unique(origin[f][origin[f] >= 0]).tolist():
-                rows = np.flatnonzero(origin[f] == partner)
-                mine, theirs = columns[field.column], columns[self.coding.fields[partner].column]
-                columns[field.column] = mine.scatter(rows, theirs.gather(rows).cast(mine.dtype, strict=False))
-
-    def state(self) -> tuple[Mapping[str, Any], Arrays]:
-        values, arrays = self.coding.state()
-        for k, chain in enumerate(self.chains):
-            for place, link in enumerate(chain):
-                arrays |= {f"link{k}.{place}.{name}": a for name, a in link.arrays().items()}
-        if self.correction is not None:
-            arrays |= {f"correction.{name}": a for name, a in self.correction.arrays().items()}
-        return {"coding": values, "chains": [len(c) for c in self.chains]}, arrays
-
-    @classmethod
-    def restore(cls, values: Mapping[str, Any], arrays: Arrays) -> Self:
-        parts: dict[str, dict[str, NDArray[Any]]] = {}
-        for name, array in arrays.items():
-            if name.startswith("link"):
-                k, place, rest = name[4:].split(".", 2)
-                parts.setdefault(f"{k}.{place}", {})[rest] = array
-        coding = Coding.restore(values["coding"], arrays)
-        chains = tuple(
-            tuple(Link.restore(parts[f"{k}.{place}"]) for place in range(int(size)))
-            for k, size in enumerate(values["chains"])
-        )
-        correction = {k[11:]: a for k, a in arrays.items() if k.startswith("correction.")}
-        return cls(
-            coding, Layout.of(coding.fields), chains, Correction.restore(correction) if correction else None
-        )
-
-    def notes(self) -> tuple[str, ...]:
-        return self.coding.notes()
+"""Which columns say something of which is found out on this many rows."""
+PACE = 6e-8
+"""Seconds of one core that a row takes for each pair of column and feature, round and order; measured."""
+FEWEST = 500
+"""With fewer rows a detector learns nothing that is worth a correction."""
+SMALL = 2_000
+"""With fewer rows than this a fifth of them, not a tenth, decides when to stop."""
 
 
 @final
@@ -142,14 +41,16 @@ class Trees(Synthesizer):
     rounds: int = Option(default=15, ge=1, le=500, description="Trees of one column at most.")
     leaves: int = Option(default=32, ge=2, le=256, description="Leaves of one tree at most.")
     rate: float = Option(default=0.5, gt=0, le=1, description="How far each tree goes.")
-    penalty: float = Option(default=8.0, ge=0, description="Rows that draw every leaf towards what is known before.")
-    gain: float = Option(default=8.0, ge=0)
-    nodes: int = 64
-    patience: int = 2
+    penalty: float = Option(default=8.0, ge=1, description="Rows that draw every leaf towards what is known before.")
+    gain: float = Option(default=8.0, ge=0, description="What a split must gain, in nats times two.")
     smallest: int = Option(default=20, ge=LEAST, description="The fewest rows of a leaf.")
     features: int = Option(default=40, ge=1, description="A column is learned from at most this many others.")
-    worth: float = Option(default=0.2, ge=0, le=1)
+    rows: int = Option(default=250_000, ge=100, description="Each column of each order sees at most this many rows.")
+    worth: float = Option(
+        default=0.2, ge=0, le=1, description="Share of a number's variance that others must explain to place it."
+    )
     correct: bool = Option(default=True, description="Whether to make good what a detector still sees.")
+    time_budget: float | None = Option(default=None, gt=0, description="Seconds that the fit may take, about.")
     least: int = Option(
         default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
     )
@@ -157,25 +58,44 @@ class Trees(Synthesizer):
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> TreesLearned:
         coding = fit_coding(data, least=self.least, rng=rng, watch=watch)
         layout = Layout.of(coding.fields)
-        growth = Growth(self.rounds, self.leaves, self.rate, self.penalty, self.smallest, gain=self.gain, nodes=self.nodes, patience=self.patience)
-        lesson = self._lesson(data, coding, layout, growth, rng)
-        d = len(coding.fields)
-        orders = [rng.permutation(d).tolist() for _ in range(self.orders)]
-        rngs = rng.spawn(self.orders * d)
-        links: list[Link | None] = [None] * (self.orders * d)
+        d, n = len(coding.fields), data.frame.height
+        spec = self._within_budget(n, d)
+        watch(Event("estimate", note=f"about {max(round(spec.seconds(n, d)), 1)} s"))
+        lesson = spec.lesson(data, coding, layout, rng)
+        orders = [rng.permutation(d).tolist() for _ in range(spec.orders)]
+        rngs = rng.spawn(spec.orders * d)
+        links: list[Link | None] = [None] * (spec.orders * d)
 
         def learn(number: int) -> None:
             k, place = divmod(number, d)
             links[number] = lesson.link(orders[k][place], orders[k][:place], rngs[number])
 
-        _each(learn, len(links), watch=watch, step="trees")
-        chains = tuple(tuple(x for x in links[k * d : (k + 1) * d] if x is not None) for k in range(self.orders))
-        learned = TreesLearned(coding, layout, chains)
-        if not self.correct or d < 2:
+        each(learn, len(links), watch=watch, step="trees")
+        chains = tuple(tuple(x for x in links[k * d : (k + 1) * d] if x is not None) for k in range(spec.orders))
+        learned = TreesLearned(coding, layout, chains, n, self.model_dump(mode="json"))
+        if not self.correct or d < 2 or n < FEWEST:
             return learned
-        return TreesLearned(coding, layout, chains, self._correction(learned, lesson, rng))
+        watch(Event("correction", 0, 1))
+        corrected = learned.corrected(_correction(learned, lesson, rng))
+        watch(Event("correction", 1, 1))
+        return corrected
 
-    def _lesson(self, data: Dataset, coding: Coding, layout: Layout, growth: Growth, rng: Generator) -> Lesson:
+    def seconds(self, n: int, d: int) -> float:
+        """About how long a fit of n rows and d columns takes on this machine."""
+        work = min(n, self.rows) * d * min(d / 2, self.features) * self.orders * min(self.rounds, 15)
+        return 1.3 * PACE * work / (cpu_count() or 1)
+
+    def _within_budget(self, n: int, d: int) -> "Trees":
+        """The same with fewer orders, then fewer rows, where the time would not do."""
+        if self.time_budget is None:
+            return self
+        spec = self
+        while spec.orders > 2 and spec.seconds(n, d) > self.time_budget:
+            spec = spec.model_copy(update={"orders": spec.orders - 1})
+        over = spec.seconds(n, d) / self.time_budget
+        return spec if over <= 1 else spec.model_copy(update={"rows": max(int(min(n, spec.rows) / over), 2_000)})
+
+    def lesson(self, data: Dataset, coding: Coding, layout: Layout, rng: Generator) -> Lesson:
         """The training rows as chains see them."""
         codes, known, within = coding.places(data, rng=rng)
         d, n = codes.shape
@@ -183,24 +103,44 @@ class Trees(Synthesizer):
         for f in range(d):
             rows.set(layout, f)
         features = np.ascontiguousarray(rows.features[:, :d].T)
-        columns = [data.frame.to_series(f.column) if layout.edges[k] is not None else None for k, f in enumerate(coding.fields)]
-        repeats = find_repeats([c if c is not None and (c.dtype.is_numeric() or c.dtype.is_temporal()) else None for c in columns])
-        gains = None
-        if d > self.features + 1:
-            gains = _gains(coding, layout, features, codes, growth, rng)
-        return Lesson(coding, layout, rows, features, known, repeats, gains, growth, self.features, self.worth)
-
-    def _correction(self, learned: TreesLearned, lesson: Lesson, rng: Generator) -> Correction | None:
-        """What a detector still sees of the chains."""
-        n = lesson.features.shape[1]
-        real = lesson.rows.take(np.sort(rng.permutation(n)[:CORRECTION_ROWS]))
-        size = real.codes.shape[1]
-        return fit_correction(
-            real, learned.candidates(TIMES * size, rng), learned.candidates(size, rng), learned.layout, rng=rng
+        numbers = [
+            data.frame.to_series(field.column) if layout.edges[f] is not None else None
+            for f, field in enumerate(coding.fields)
+        ]
+        repeats = find_repeats([s if s is not None and _plain_number(s.dtype) else None for s in numbers])
+        growth = Growth(
+            *(self.rounds, self.leaves, self.rate, self.penalty, self.smallest, self.gain),
+            held=0.2 if n < SMALL else 0.1,
         )
+        gains = _gains(coding, layout, features, codes, growth, rng) if d > self.features + 1 else None
+        limits = (self.features, self.rows, self.worth)
+        return Lesson(coding, layout, rows, features, known, repeats, gains, growth, *limits)
 
 
-def _gains(coding: Coding, layout: Layout, features: NDArray[np.uint8], codes: NDArray[np.int32], growth: Growth, rng: Generator) -> NDArray[np.float32]:
+def _plain_number(dtype: object) -> bool:
+    """Whether values of the dtype can be compared as numbers."""
+    import polars as pl
+
+    return isinstance(dtype, pl.DataType) and (dtype.is_numeric() or dtype.is_temporal())
+
+
+def _correction(learned: TreesLearned, lesson: Lesson, rng: Generator) -> Correction | None:
+    """What a detector still sees of the chains."""
+    n = lesson.features.shape[1]
+    real = lesson.rows.take(np.sort(rng.permutation(n)[:CORRECTION_ROWS]))
+    size = real.codes.shape[1]
+    made, fresh = learned.candidates(TIMES * size, rng), learned.candidates(size, rng)
+    return fit_correction(real, made, fresh, learned.layout, rng=rng)
+
+
+def _gains(
+    coding: Coding,
+    layout: Layout,
+    features: NDArray[np.uint8],
+    codes: NDArray[np.int32],
+    growth: Growth,
+    rng: Generator,
+) -> NDArray[np.float32]:
     """(fields, fields), what each field (column) says of each (row)."""
     d, n = codes.shape
     rows = np.sort(rng.permutation(n)[:GLANCE])
@@ -211,12 +151,5 @@ def _gains(coding: Coding, layout: Layout, features: NDArray[np.uint8], codes: N
     def screen(f: int) -> None:
         gains[f] = feature_gains(inputs, codes[f, rows], coding.fields[f].masses * len(rows), growth)
 
-    _each(screen, d)
+    each(screen, d)
     return gains
-
-
-def _each(work: Callable[[int], None], count: int, *, watch: Watch = silent, step: str = "") -> None:
-    """Do a number of tasks on all cores; each has its own generator, so their order does not matter."""
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(work, range(count))):
-            watch(Event(step, done + 1, count))
