@@ -239,3 +239,16 @@ def test_all_columns_of_a_table_have_one_key_and_the_fit_is_repeatable() -> None
     assert made[0].equals(made[1])
     assert not made[0].equals(made[2])
     assert (made[0]["full_name"] == made[0]["first_name"] + " " + made[0]["last_name"]).all()
+
+
+def test_two_names_in_a_row_are_two_persons_each_with_both_parts() -> None:
+    frame = people()
+    second = people(seed=4).select(pl.all().name.prefix("agent_"))
+    data = Dataset.of(pl.concat([frame, second], how="horizontal"), name="contracts")
+    made = pl.DataFrame(
+        [draw(c, 500) for c in fit_columns(data, least=5, rng=RNG(0), watch=lambda _: None)],
+    )
+    assert (made["full_name"] == made["agent_full_name"]).mean() < 0.05
+    for prefix in ("", "agent_"):
+        whole = made[f"{prefix}first_name"] + " " + made[f"{prefix}last_name"]
+        assert (whole == made[f"{prefix}full_name"]).all()

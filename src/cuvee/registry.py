@@ -129,7 +129,12 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
         "trees": Entry(
             "cuvee.synthesis.tabular.trees:Trees",
             "boosted trees, column after column, in several orders",
-            "all",
+            "one table, all kinds",
+        ),
+        "circuit": Entry(
+            "cuvee.synthesis.tabular.circuit:Circuit",
+            "hidden tree of states, exact density, any evidence",
+            "one table, all kinds",
         ),
         "copula": Entry(
             "cuvee.synthesis.tabular.copula:Copula", "exact margins, correlations, seconds", "one table, all kinds"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -22,9 +23,11 @@ class CategoryCodec(Codec):
 
     Attributes:
         levels: (m - missing,), the kept values, in the order of the cells; of the column's dtype.
+        digests: (m - missing,), the real values that made-up levels stand for, as digests; None where levels are real.
     """
 
     levels: pl.Series
+    digests: tuple[str, ...] | None = None
 
     kind: ClassVar[str] = "category"
     ordered: ClassVar[bool] = False
@@ -65,12 +68,29 @@ class CategoryCodec(Codec):
             order: (m - missing,), the present places of the values in their new order.
         """
         masses = np.r_[self.masses[: self.missing], self.masses[self.missing :][order]]
-        return replace(self, masses=masses, levels=self.levels.gather(order))
+        digests = None if self.digests is None else tuple(self.digests[j] for j in order.tolist())
+        return replace(self, masses=masses, levels=self.levels.gather(order), digests=digests)
+
+    def disguised(self, substitutes: pl.Series, note: str) -> Self:
+        """The same codec that writes other values in the place of the real ones, of which only digests are kept.
+
+        Args:
+            substitutes: (m - missing,), different values of the column's dtype.
+            note: What was done, in a sentence.
+        """
+        return replace(
+            self,
+            levels=substitutes.cast(self.dtype).rename(self.name),
+            digests=tuple(_digests(plain_values(self.levels))),
+            notes=(*self.notes, note),
+        )
 
     def place(self, series: pl.Series, *, rng: Generator) -> Placed:
-        levels = plain_values(self.levels)
+        levels, values = plain_values(self.levels), plain_values(series)
+        if self.digests is not None:
+            levels, values = pl.Series(self.digests, dtype=pl.String), _digested(values)
         table = pl.DataFrame({"value": levels, "code": np.arange(len(levels)) + self.missing})
-        found = pl.DataFrame({"value": plain_values(series).cast(levels.dtype, strict=False)}).join(
+        found = pl.DataFrame({"value": values.cast(levels.dtype, strict=False)}).join(
             table, on="value", how="left", maintain_order="left"
         )["code"]
         known = found.is_not_null().to_numpy()
@@ -90,7 +110,7 @@ class CategoryCodec(Codec):
         return table.gather(placed.codes).rename(self.name)
 
     def details(self) -> tuple[Mapping[str, Any], Arrays]:
-        return {"levels": plain_values(self.levels).to_list()}, {}
+        return {"levels": plain_values(self.levels).to_list(), "digests": self.digests and list(self.digests)}, {}
 
     @classmethod
     def restored(cls, shared: Mapping[str, Any], values: Mapping[str, Any], arrays: Arrays) -> Self:
@@ -98,7 +118,20 @@ class CategoryCodec(Codec):
         dtype: pl.DataType = shared["dtype"]
         levels: Sequence[Any] = values["levels"]
         plain = pl.Series(levels, dtype=plain_values(pl.Series([], dtype=dtype)).dtype)
-        return cls(**shared, levels=_typed(plain, dtype).rename(shared["name"]))
+        digests = None if values["digests"] is None else tuple(values["digests"])
+        return cls(**shared, levels=_typed(plain, dtype).rename(shared["name"]), digests=digests)
+
+
+def _digests(plain: pl.Series) -> list[str]:
+    """What tells values apart without being them."""
+    return [blake2b(str(v).encode(), digest_size=8).hexdigest() for v in plain.to_list()]
+
+
+def _digested(plain: pl.Series) -> pl.Series:
+    """The digests of values, each value read once; null for null."""
+    different = plain.drop_nulls().unique(maintain_order=True)
+    table = pl.DataFrame({"value": different, "digest": pl.Series(_digests(different), dtype=pl.String)})
+    return pl.DataFrame({"value": plain}).join(table, on="value", how="left", maintain_order="left")["digest"]
 
 
 def plain_values(series: pl.Series) -> pl.Series:

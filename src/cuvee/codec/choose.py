@@ -1,7 +1,6 @@
 """Which codec a column gets, from what the schema says it means and what its dtype can hold."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -14,7 +13,7 @@ from cuvee.codec.datetime import DatetimeCodec
 from cuvee.codec.duration import DurationCodec
 from cuvee.codec.fake import FakeCodec
 from cuvee.codec.fake_locale import Persons, find_persons
-from cuvee.codec.identifier import IdentifierCodec
+from cuvee.codec.identifier import IdentifierCodec, substitutes
 from cuvee.codec.number import NumberCodec
 from cuvee.codec.opaque import OpaqueCodec
 from cuvee.codec.text import TextCodec
@@ -61,6 +60,7 @@ def fit_codec(
     """
     name, dtype = series.name, series.dtype
     key = int(rng.integers(2**31))
+    secret = key if persons is None else persons.key_of(name)
     if series.null_count() == len(series):
         return OpaqueCodec.fit(name, series)
     if isinstance(dtype, pl.Enum) and (column.role is not None or _shared(series, least) < 1):
@@ -74,18 +74,14 @@ def fit_codec(
         if (fake := FakeCodec.fit(name, series, whose, role=role, unique=unique, least=least)) is not None:
             return fake
     if (textual or dtype.is_integer()) and (unique or column.role in CODED_ROLES):
-        return IdentifierCodec.fit(name, series, key=key, least=least, role=column.role)
+        own = key if column.role is None else secret
+        return IdentifierCodec.fit(name, series, key=own, least=least, role=column.role, wraps=not unique)
     if textual and column.role in SPOKEN_ROLES:
         return TextCodec.fit(name, series, least=least, role=column.role)
     if column.kind == "id" and (textual or dtype.is_integer()):
         if _shared(series, least) < 0.5:
             return IdentifierCodec.fit(name, series, key=key, least=least)
-        kept = CategoryCodec.fit(name, series, least=least)
-        note = (
-            f"Column {name!r}: ids that at least {least} rows share are kept as they are, like categories. Exclude the "
-            "column where an id stands for a person."
-        )
-        return replace(kept, notes=(*kept.notes, note))
+        return _disguised(series, least, secret)
     return _of_kind(column.kind, series, least)
 
 
@@ -99,6 +95,16 @@ def restore_codec(values: Mapping[str, Any], arrays: Arrays) -> Codec:
     if kind not in CODECS:
         raise ModelError(f"The model has a column of the kind {kind!r}, which this version of cuvee does not know.")
     return CODECS[kind].restore(values, arrays)
+
+
+def _disguised(series: pl.Series, least: int, key: int) -> Codec:
+    """Ids that rows share: how often each comes, and with what, is kept; the ids are made up."""
+    kept = CategoryCodec.fit(series.name, series, least=least)
+    made = substitutes(series.name, kept.levels, key=key)
+    note = (
+        f"Column {series.name!r}: ids that at least {least} rows share keep their rows, and made-up ids stand for them."
+    )
+    return kept.disguised(made, note)
 
 
 def _spoken(series: pl.Series, column: Column, *, unique: bool, least: int) -> str | None:

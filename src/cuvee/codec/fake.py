@@ -1,8 +1,9 @@
 """Persons: names, e-mails, addresses and firms that nobody has, made up from what Faker knows of a country."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Self, final
 from zlib import crc32
 
@@ -56,6 +57,7 @@ class FakeCodec(Codec):
         pools: The words by field; the fields of addresses on the internet end in "~".
         unique: Whether no two persons may have the same value.
         salt: Another number for another column, so that forms are dealt independently.
+        part: What of a person it is: full, first, last, middle, user, email, address, url or company.
     """
 
     persons: Persons
@@ -63,6 +65,7 @@ class FakeCodec(Codec):
     pools: Mapping[str, Pool]
     unique: bool
     salt: int
+    part: str = "full"
     _near: dict[str, pl.Series] = field(default_factory=dict[str, pl.Series], repr=False)
 
     kind: ClassVar[str] = "fake"
@@ -85,7 +88,7 @@ class FakeCodec(Codec):
         texts = sampled(series)
         if len(texts) == 0 or unknown_script(texts):
             return None
-        parser, default, role = _reader(name, role, texts, persons)
+        parser, default, part = _reader(name, role, texts, persons)
         forms = learn_forms(texts, parser, default, least=least)
         if forms is None and role == "address" and texts.str.contains(r"[^\W\d_]{3}").to_numpy().mean() >= READ:
             forms = (Form(default),)
@@ -94,7 +97,7 @@ class FakeCodec(Codec):
         present = series.drop_nulls()
         fields = {f for form in forms for f in form.fields} | ({"domain"} if role == "email" else set())
         salt = crc32(name.encode())
-        seed = int(mixed(np.array([salt], np.uint64), persons.key)[0] >> np.uint64(8))
+        seed = persons.key_of(name)
         pools = {f: _pool(f, persons.locale, texts, least, seed) for f in sorted(fields) if f.rstrip("~") in _FIELDS}
         apart = unique or (role == "email" and present.n_unique() == len(present))
         nulls = series.null_count()
@@ -112,8 +115,9 @@ class FakeCodec(Codec):
             persons,
             forms,
             pools,
-            apart and role in {"email", "user"},
+            apart and part in {"email", "user"},
             salt,
+            part,
         )
 
     def place(self, series: pl.Series, *, rng: Generator) -> Placed:
@@ -239,6 +243,7 @@ class FakeCodec(Codec):
             "pools": {k: p.to_json() for k, p in self.pools.items()},
             "unique": self.unique,
             "salt": self.salt,
+            "part": self.part,
         }
         return values, {f"pool{j}": self.pools[k].picks for j, k in enumerate(self.pools)}
 
@@ -255,10 +260,23 @@ class FakeCodec(Codec):
             pools=pools,
             unique=bool(values["unique"]),
             salt=int(values["salt"]),
+            part=str(values["part"]),
         )
 
 
 _FIELDS: Final = frozenset({*_WORDED, "domain"})
+
+
+def told_apart(codecs: Iterable[Codec]) -> tuple[Codec, ...]:
+    """The codecs of one table, where the second name (or e-mail, ...) of a row is that of another person."""
+    seen: Counter[str] = Counter()
+    result: list[Codec] = []
+    for codec in codecs:
+        if isinstance(codec, FakeCodec):
+            seen[codec.part] += 1
+            codec = replace(codec, persons=codec.persons.others(seen[codec.part] - 1))  # noqa: PLW2901
+        result.append(codec)
+    return tuple(result)
 
 
 def _reader(name: str, role: str, texts: pl.Series, persons: Persons) -> tuple[Parser, tuple[Piece, ...], str]:
@@ -282,7 +300,7 @@ def _reader(name: str, role: str, texts: pl.Series, persons: Persons) -> tuple[P
     if part == "user":
         return user_parser(persons), (("first~", "1"), ("last~", "")), "user"
     default: tuple[Piece, ...] = (("first", ""), ("=", " "), ("last", "")) if part == "full" else ((part, ""),)
-    return name_parser(part, persons.locale, texts), default, role
+    return name_parser(part, persons.locale, texts), default, part
 
 
 def _mail(user: Parser) -> Parser:

@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
+import numpy as np
 import polars as pl
 
 from cuvee.codec.codec import LEAST
 from cuvee.codec.fake_pools import PLAIN
 from cuvee.data.schema import Column
+from cuvee.numeric.permutation import mixed
 
 SAMPLE = 2000
 """Rows that are looked at, evenly taken."""
@@ -76,6 +79,14 @@ class Persons:
 
     key: int
     locale: str = PLAIN
+
+    def key_of(self, column: str) -> int:
+        """A secret number of one column: the same for columns of the same name in all tables."""
+        return int(mixed(np.array([crc32(column.encode())], np.uint64), self.key)[0] >> np.uint64(8))
+
+    def others(self, turn: int) -> "Persons":
+        """Other persons of the same country, as the second name in one row is another's; 0 for the same."""
+        return self if turn == 0 else Persons(self.key + turn * 2**32, self.locale)
 
 
 def find_persons(columns: Iterable[tuple[pl.Series, Column]], *, key: int, least: int = LEAST) -> Persons:

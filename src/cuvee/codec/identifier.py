@@ -44,15 +44,29 @@ class IdentifierCodec(Codec):
 
     A counter goes on where it ended; other ids are written after the patterns of the real ones. Row `start + i` has the
     same id in every sample of the model, so blocks that are made apart never share one.
+
+    Attributes:
+        maker: How ids are made.
+        wraps: Whether ids may repeat once all of the form are used up, as phone numbers may; else more are refused.
     """
 
     maker: Counter | Span | Patterns
+    wraps: bool = False
 
     kind: ClassVar[str] = "identifier"
     informative: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, name: str, series: pl.Series, *, key: int, least: int = LEAST, role: str | None = None) -> Self:
+    def fit(
+        cls,
+        name: str,
+        series: pl.Series,
+        *,
+        key: int,
+        least: int = LEAST,
+        role: str | None = None,
+        wraps: bool = False,
+    ) -> Self:
         """Learn the form of a column's ids.
 
         Args:
@@ -61,6 +75,7 @@ class IdentifierCodec(Codec):
             key: What the order of made ids depends on.
             least: The fewest rows that a form must have in common.
             role: What the ids say of a person, for the note.
+            wraps: Whether ids may repeat once all of the form are used up.
         """
         present = series.drop_nulls()
         nulls = series.null_count()
@@ -81,7 +96,7 @@ class IdentifierCodec(Codec):
                 f"Column {name!r}: {len(present) - present.n_unique():,} rows repeat an id; made ids do not repeat."
             )
         counts = np.array([nulls, len(present)] if nulls else [len(present)], np.float64)
-        return cls(name, series.dtype, masses_of(counts), int(nulls > 0), tuple(notes), maker)
+        return cls(name, series.dtype, masses_of(counts), int(nulls > 0), tuple(notes), maker, wraps)
 
     @property
     def room(self) -> int:
@@ -98,20 +113,24 @@ class IdentifierCodec(Codec):
     def values(self, placed: Placed, *, start: int, rng: Generator) -> pl.Series:
         del rng
         n = len(placed.codes)
-        if start + n > self.room:
+        if start + n > self.room and not self.wraps:
             raise ModelError(
                 f"Column {self.name!r} ({self.dtype}) has room for {self.room:,} different ids of its form, and row "
                 f"{start + n:,} was asked for. Ask for fewer rows, or leave the column out of the fit."
             )
-        ids = self._ids(np.arange(start, start + n)).cast(self.dtype)
+        ids = self.made(np.arange(start, start + n))
         if self.missing:
             ids = ids.zip_with(pl.Series(placed.codes > 0), pl.Series([None], dtype=self.dtype).new_from_index(0, n))
         return ids.rename(self.name)
 
+    def made(self, rows: NDArray[np.int64]) -> pl.Series:
+        """The ids of rows, or of persons, by their numbers, (n,): the same for the same number."""
+        return self._ids(rows % min(self.room, 2**63 - 1)).cast(self.dtype)
+
     def _ids(self, rows: NDArray[np.int64]) -> pl.Series:
         maker = self.maker
         if isinstance(maker, Patterns):
-            return maker.write(len(rows), start=int(rows[0]) if len(rows) else 0)
+            return maker.write(rows)
         if isinstance(maker, Span):
             inside = permuted(np.minimum(rows, maker.size - 1), maker.size, key=maker.key)
             return _shifted(np.where(rows < maker.size, inside, rows), maker.low)
@@ -123,19 +142,59 @@ class IdentifierCodec(Codec):
     def details(self) -> tuple[Mapping[str, Any], Arrays]:
         maker = self.maker
         if isinstance(maker, Patterns):
-            return {"form": "patterns", **maker.to_json()}, {}
+            return {"form": "patterns", "wraps": self.wraps, **maker.to_json()}, {}
         if isinstance(maker, Span):
-            return {"form": "span", "low": str(maker.low), "size": str(maker.size), "key": maker.key}, {}
-        return {"form": "counter", "first": str(maker.first), "prefix": maker.prefix, "width": maker.width}, {}
+            return {"form": "span", "wraps": self.wraps, "low": str(maker.low), "size": str(maker.size), "key": maker.key}, {}
+        counter = {"first": str(maker.first), "prefix": maker.prefix, "width": maker.width}
+        return {"form": "counter", "wraps": self.wraps, **counter}, {}
 
     @classmethod
     def restored(cls, shared: Mapping[str, Any], values: Mapping[str, Any], arrays: Arrays) -> Self:
         del arrays
+        maker: Counter | Span | Patterns
         if values["form"] == "patterns":
-            return cls(**shared, maker=Patterns.from_json(values))
-        if values["form"] == "span":
-            return cls(**shared, maker=Span(int(values["low"]), int(values["size"]), int(values["key"])))
-        return cls(**shared, maker=Counter(int(values["first"]), str(values["prefix"]), int(values["width"])))
+            maker = Patterns.from_json(values)
+        elif values["form"] == "span":
+            maker = Span(int(values["low"]), int(values["size"]), int(values["key"]))
+        else:
+            maker = Counter(int(values["first"]), str(values["prefix"]), int(values["width"]))
+        return cls(**shared, maker=maker, wraps=bool(values["wraps"]))
+
+
+def substitutes(name: str, values: pl.Series, *, key: int) -> pl.Series:
+    """Made-up ids in the place of real ones, (n,): of the same form, different, and in an order that tells nothing.
+
+    Args:
+        name: The column.
+        values: Different real ids, of text or whole numbers, each of enough rows to be kept: so is the form of each.
+        key: A secret number; the same gives the same ids.
+    """
+    if values.dtype.is_integer():
+        codec = IdentifierCodec.fit(name, values, key=key, least=1)
+        return _others(codec.made(np.arange(min(codec.room, 2 * len(values) + 64))), values, key)
+    # Each id is given one of its own form: its length, and its signs that are neither letter nor digit.
+    table = pl.DataFrame({"id": values.cast(pl.String)}).with_row_index()
+    table = table.with_columns(pl.col("id").str.replace_all(r"[\p{L}\p{N}]", "a").alias("form"))
+    parts: list[pl.DataFrame] = []
+    for turn, group in enumerate(table.partition_by("form", maintain_order=True)):
+        learned = learn_patterns(group["id"], least=1, key=key)
+        made = pl.Series([], dtype=pl.String)
+        if learned is not None:
+            pattern = learned.patterns[0]
+            index = np.arange(min(pattern.space, 2 * group.height + 64))
+            made = pl.Series(pattern.write(index, key=key + turn), dtype=pl.String)
+        if len(made) < group.height:
+            made = pl.Series([f"{name}-{turn}-{j + 1}" for j in range(group.height)])
+        parts.append(group.select("index", _others(made, group["id"], key).alias("made")))
+    return pl.concat(parts).sort("index")["made"]
+
+
+def _others(made: pl.Series, values: pl.Series, key: int) -> pl.Series:
+    """As many of the made ids as there are real ones, shuffled, without the real ones as far as there are others."""
+    real = made.is_in(values.implode())
+    # A short form, such as one letter, leaves too few; then real ids stand for one another.
+    made = pl.concat([made.filter(~real), made.filter(real)]).head(len(values))
+    return made.gather(np.random.default_rng(key).permutation(len(values)))
 
 
 def _shifted(numbers: NDArray[np.int64], first: int) -> pl.Series:

@@ -78,10 +78,10 @@ class Patterns:
         """How many rows can be given different codes."""
         return min((p.space // s) * SLOTS for p, s in zip(self.patterns, self.slots, strict=True))
 
-    def write(self, n: int, *, start: int) -> pl.Series:
-        """Codes of the rows `start` to `start + n`, no two equal within the first `room` rows."""
-        row = np.arange(start, start + n)
-        turn, slot = row // SLOTS, row % SLOTS
+    def write(self, rows: NDArray[np.int64]) -> pl.Series:
+        """Codes of rows by their numbers, (n,); no two equal within the first `room` rows."""
+        n = len(rows)
+        turn, slot = rows // SLOTS, rows % SLOTS
         dealt = np.random.default_rng(self.key).permutation(np.repeat(np.arange(len(self.slots)), self.slots))
         within = np.zeros(SLOTS, np.int64)
         for j, size in enumerate(self.slots):

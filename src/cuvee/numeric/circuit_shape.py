@@ -9,9 +9,20 @@ from numpy.typing import NDArray
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
-WIDTH = 8_192
-"""At most about this many bins, of all fields together, stand in one table of pairs."""
-BINS = 16
+WIDTH, BINS = 8_192, 16
+"""A field is seen in so many bins, and all fields together in about so many, while the tree is looked for."""
+SHAPE_ROWS, SHAPE_WORK = 20_000, 2e11
+"""The tree is looked for in so many rows, and in fewer where rows times bins squared are more than this."""
+
+
+def shape_rows(fields: int) -> tuple[int, int]:
+    """How many bins a field is seen in, and in how many rows, while the tree is looked for.
+
+    >>> shape_rows(14), shape_rows(2000)
+    ((16, 20000), (4, 3125))
+    """
+    bins = int(np.clip(WIDTH // max(fields, 1), 4, BINS))
+    return bins, int(min(SHAPE_ROWS, SHAPE_WORK / (fields * bins) ** 2))
 
 
 def coarse_cells(masses: Floats, missing: int, bins: int) -> Codes:
@@ -28,24 +39,24 @@ def coarse_cells(masses: Floats, missing: int, bins: int) -> Codes:
     return np.r_[np.zeros(missing, np.int32), cells.astype(np.int32) + (missing > 0)].astype(np.int32)
 
 
-def mutual_information(cells: Sequence[Codes], sizes: Sequence[int]) -> Floats:
+def mutual_information(cells: Codes, sizes: Sequence[int]) -> Floats:
     """(d, d), the mutual information of every pair of fields in nats, less what chance gives.
 
     Args:
-        cells: One a field, (n,): the bin of each row, -1 where it is not known.
+        cells: (d, n), the bin of each cell, -1 where it is not known.
         sizes: The number of bins of each field.
 
     Source: Miller (1955), Note on the bias of information estimates.
     """
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    n, width = len(cells[0]), int(starts[-1])
+    (d, n), width = cells.shape, int(starts[-1])
     ones = np.zeros((n, width), np.float32)
     for j, c in enumerate(cells):
         known = np.flatnonzero(c >= 0)
         ones[known, starts[j] + c[known]] = 1
-    result = np.zeros((len(cells), len(cells)))
+    result = np.zeros((d, d))
     heads = starts[:-1]
-    for j in range(len(cells)):
+    for j in range(d):
         joint = (ones[:, starts[j] : starts[j + 1]].T @ ones).astype(np.float64)
         own = np.add.reduceat(joint, heads, axis=1)
         rows = np.maximum(own.sum(0), 1)

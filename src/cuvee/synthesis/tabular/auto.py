@@ -1,7 +1,8 @@
 """The synthesizer that suits this table, chosen by what each makes of rows that it has not seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
@@ -14,40 +15,32 @@ from cuvee.codec.codec import LEAST
 from cuvee.core import Arrays, Event, Learned, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
-from cuvee.numeric.detector import detector_auc
-from cuvee.synthesis.tabular.columns import Codecs, fit_columns, only_table
+from cuvee.synthesis.tabular.circuit import Circuit, CircuitLearned
+from cuvee.synthesis.tabular.columns import only_table
 from cuvee.synthesis.tabular.copula import WIDEST as WIDEST_COPULA
 from cuvee.synthesis.tabular.copula import Copula, CopulaLearned
 from cuvee.synthesis.tabular.independent import Independent, IndependentLearned
+from cuvee.synthesis.tabular.race import Evidence, Race
+from cuvee.synthesis.tabular.trees import Trees
+from cuvee.synthesis.tabular.trees_learned import TreesLearned
 
-Choice = Literal["independent", "copula"]
-LEARNED: Mapping[str, type[Learned]] = {"independent": IndependentLearned, "copula": CopulaLearned}
-HELD_OUT = 0.2
+Choice = Literal["trees", "circuit", "copula", "independent"]
+LEARNED: Mapping[str, type[Learned]] = {
+    "trees": TreesLearned,
+    "circuit": CircuitLearned,
+    "copula": CopulaLearned,
+    "independent": IndependentLearned,
+}
 FEWEST = 100
 """Below this many rows nothing can be learned about dependence that is worth a comparison."""
-BINS = 10
-WIDEST = 60
-"""Pairs are compared among at most this many columns, drawn at random."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What one candidate made of the held-out rows.
-
-    Attributes:
-        name: The candidate.
-        pairs: Mean total variation distance between pairs of columns, made and held out; smaller is better.
-        detection: How far a quick detector tells made from held-out rows; 0.5 is best.
-    """
-
-    name: str
-    pairs: float
-    detection: float
-
-    @property
-    def cost(self) -> float:
-        """Both in one figure; a pair error of 0.05 weighs as much as a detection of 0.6."""
-        return self.pairs + abs(self.detection - 0.5) / 2
+LONGEST = 240.0
+"""Seconds that the default takes at most, about, where no budget is given."""
+RACE_SHARE = 0.3
+"""The share of a budget that the comparison may take."""
+WIDEST_CIRCUIT = 100
+"""Columns beyond which the circuit is not tried: trees are faster there, and no worse."""
+CLOSE = 0.005
+"""Candidates whose costs differ by less are as good as each other; the first of them is taken."""
 
 
 @final
@@ -85,6 +78,12 @@ class AutoLearned(Learned):
     def log_prob(self, data: Dataset) -> NDArray[np.float64] | None:
         return self.inner.log_prob(data)
 
+    def log_prob_cells(self, data: Dataset) -> NDArray[np.float64] | None:
+        return self.inner.log_prob_cells(data)
+
+    def update(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> Self:
+        return replace(self, inner=self.inner.update(data, rng=rng, watch=watch))
+
 
 @final
 class Auto(Synthesizer):
@@ -93,79 +92,80 @@ class Auto(Synthesizer):
     learned: ClassVar[type[Learned]] = AutoLearned
 
     candidates: tuple[Choice, ...] = Field(
-        default=("copula", "independent"), min_length=1, description="Whom to compare."
+        default=("trees", "circuit", "copula", "independent"), min_length=1, description="Whom to compare."
     )
-    rows: int = Field(default=20_000, ge=FEWEST, description="The comparison is made on at most this many rows.")
+    rows: int = Field(default=5_000, ge=FEWEST, description="The comparison is made on at most this many rows.")
+    time_budget: float | None = Field(default=None, gt=0, description="Seconds that the fit may take, about.")
     least: int = Field(
         default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
     )
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> AutoLearned:
         table = only_table(data)
+        began = monotonic()
         compare, full = rng.spawn(2)
-        names = tuple(dict.fromkeys(self.candidates))
-        if data.frame.width > WIDEST_COPULA:
-            # The copula would refuse; that it alone was asked for is left to its own sentence.
-            names = tuple(n for n in names if n != "copula") or names
+        names = self._usable(data.frame)
         if len(names) == 1:
             choice, reason = names[0], f"Only {names[0]!r} could be considered."
         elif data.frame.height < FEWEST:
-            choice = names[0]
+            choice = "copula" if "copula" in names else names[0]
             reason = f"Table {table!r} has {data.frame.height} rows, too few to compare; {choice!r} was taken unseen."
         else:
-            evidence = self._compare(data, names, compare, watch)
-            choice, reason = _decide(evidence)
-        return AutoLearned(choice, reason, self._spec(choice).fit(data, rng=full, watch=watch))
+            choice, reason = self._race(data, names, compare, watch)
+        left = None if self.time_budget is None else max(self.time_budget - (monotonic() - began), 1.0)
+        return AutoLearned(choice, reason, self._spec(choice, left or LONGEST).fit(data, rng=full, watch=watch))
 
-    def _spec(self, name: str) -> Synthesizer:
+    def _usable(self, frame: pl.DataFrame) -> tuple[Choice, ...]:
+        """The candidates that can take so many columns, each once."""
+        limits = {"copula": WIDEST_COPULA, "circuit": WIDEST_CIRCUIT}
+        names = tuple(dict.fromkeys(self.candidates))
+        # That only those were asked for that can't take it is left to their own sentence.
+        return tuple(n for n in names if frame.width <= limits.get(n, frame.width)) or names
+
+    def _spec(self, name: str, seconds: float | None = None) -> Synthesizer:
+        if name == "trees":
+            return Trees(least=self.least, time_budget=seconds)
+        if name == "circuit":
+            return Circuit(least=self.least)
         return Copula(shrink=None, least=self.least) if name == "copula" else Independent(least=self.least)
 
-    def _compare(self, data: Dataset, names: Sequence[str], rng: Generator, watch: Watch) -> list[Evidence]:
-        """What each candidate makes of a fifth of the rows when it has seen the others."""
-        frame, table = data.frame, data.name
-        rows = rng.permutation(frame.height)[: self.rows]
-        cut = round(len(rows) * (1 - HELD_OUT))
-        seen, unseen = data.with_frame(table, frame[np.sort(rows[:cut])]), frame[np.sort(rows[cut:])]
-        codecs = fit_columns(seen, least=self.least, rng=rng, watch=silent)
-        columns = [j for j, c in enumerate(codecs) if c.informative]
-        if len(columns) > WIDEST:
-            columns = np.sort(rng.permutation(columns)[:WIDEST]).tolist()
-        real = _ranks(unseen, codecs, columns, rng)
+    def _race(self, data: Dataset, names: Sequence[Choice], rng: Generator, watch: Watch) -> tuple[str, str]:
+        """The candidate that does best on held-out rows and gives back no training rows, and why."""
+        budget = None if self.time_budget is None else RACE_SHARE * self.time_budget
+        race = Race.of(data, rows=self.rows, least=self.least, rng=rng)
+        began = monotonic()
         found: list[Evidence] = []
+        skipped: list[str] = []
         for done, name in enumerate(names):
+            if budget is not None and found and monotonic() - began > budget:
+                skipped.append(name)
+                continue
             watch(Event("compare", done, len(names), name))
-            learned = self._spec(name).fit(seen, rng=rng)
-            made = _ranks(learned.sample(unseen.height, start=0, rng=rng)[table], codecs, columns, rng)
-            found.append(Evidence(name, _pair_error(real, made), detector_auc(real, made, rng=rng)))
+            found.append(race.run(name, self._spec(name, LONGEST / 8), rng=rng))
         watch(Event("compare", len(names), len(names)))
-        return found
+        return _decide(found, skipped)
 
 
-def _ranks(frame: pl.DataFrame, codecs: Codecs, columns: Sequence[int], rng: Generator) -> NDArray[np.float64]:
-    """The ranks of the informative columns, (n, columns)."""
-    if not columns:
-        return np.zeros((frame.height, 0))
-    return np.column_stack([codecs[j].encode(frame[codecs[j].name], rng=rng) for j in columns])
+def _decide(evidence: Sequence[Evidence], skipped: Sequence[str]) -> tuple[str, str]:
+    """The first candidate of the least cost among those that give back no training rows, and why.
 
-
-def _pair_error(real: NDArray[np.float64], made: NDArray[np.float64]) -> float:
-    """Mean total variation distance over all pairs of columns, binned into tenths."""
-    a, b = ((np.minimum(x * BINS, BINS - 1)).astype(np.int64) for x in (real, made))
-    d = a.shape[1]
-    gaps: list[float] = []
-    for one in range(d):
-        for other in range(one + 1, d):
-            p = np.bincount(a[:, one] * BINS + a[:, other], minlength=BINS**2) / len(a)
-            q = np.bincount(b[:, one] * BINS + b[:, other], minlength=BINS**2) / len(b)
-            gaps.append(0.5 * float(np.abs(p - q).sum()))
-    return float(np.mean(gaps)) if gaps else 0.0
-
-
-def _decide(evidence: Sequence[Evidence]) -> tuple[str, str]:
-    """The candidate with the least cost (the first of equals), and why."""
-    best = min(evidence, key=lambda e: e.cost)
-    shown = "; ".join(f"{e.name} pair error {e.pairs:.3f}, quick detector {e.detection:.2f}" for e in evidence)
+    Raises:
+        ModelError: All of them give back training rows.
+    """
+    shown = "; ".join(str(e) for e in evidence)
+    honest = [e for e in evidence if not e.memorised]
+    if not honest:
+        raise ModelError(
+            "Every synthesizer that was tried gives back rows of its training data more often than real rows repeat "
+            f"each other, so nothing was fitted: {shown}. Drop columns that nearly name a row, or fit more rows."
+        )
+    least = min(e.cost for e in honest)
+    best = next(e for e in honest if e.cost <= least + CLOSE)
+    refused = [e.name for e in evidence if e.memorised]
+    also = f" {', '.join(map(repr, refused))} gave back training rows and was refused." if refused else ""
+    also += f" {', '.join(map(repr, skipped))} was left out for want of time." if skipped else ""
     return (
         best.name,
-        f"{best.name!r} was chosen by what it makes of rows held out (lower and nearer to 0.5 is better): {shown}.",
+        f"{best.name!r} was chosen by what it makes of rows held out (detector: 0.5 is best; pair error and near copies: "
+        f"lower is better): {shown}.{also}",
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cuvee.codec.choose import fit_codec, restore_codec
 from cuvee.codec.codec import Codec
+from cuvee.codec.fake import told_apart
 from cuvee.codec.fake_locale import find_persons
 from cuvee.core import Arrays, Event, Watch
 from cuvee.data.dataset import Dataset
@@ -51,7 +52,7 @@ def fit_columns(data: Dataset, *, least: int, rng: Generator, watch: Watch) -> C
             fit_codec(column, meaning.columns[name], unique=name in key, least=least, persons=persons, rng=rng)
         )
     watch(Event("columns", frame.width, frame.width))
-    return tuple(codecs)
+    return told_apart(codecs)
 
 
 def columns_state(codecs: Codecs) -> tuple[list[Mapping[str, Any]], dict[str, NDArray[Any]]]:
