@@ -5,27 +5,15 @@ It has no place for missing numbers (they are the median here) and for a limit o
 
 from typing import Any
 
-import numpy as np
 from arfpy import arf
-from common import Job, Sample, drive, without_gaps
+from common import Job, Sample, decimals, drive, rounded, without_gaps
 
 
 def fit(frame: Any, job: Job) -> tuple[Sample, dict[str, Any]]:
-    frame = without_gaps(frame, job)
-    decimals = {
-        c: next((k for k in range(7) if np.allclose(frame[c], np.round(frame[c], k), atol=1e-9)), 12)
-        for c in job.numbers
-    }
-    model = arf.arf(frame, verbose=False, random_state=job.seed, n_jobs=2)
+    grid = decimals(frame, job)
+    model = arf.arf(without_gaps(frame, job), verbose=False, random_state=job.seed, n_jobs=2)
     model.forde()
-
-    def sample(n: int) -> Any:
-        made = model.forge(n)
-        for name, k in decimals.items():
-            made[name] = np.round(made[name].astype(float), k)
-        return made
-
-    return sample, {}
+    return lambda n: rounded(model.forge(n), grid), {}
 
 
 if __name__ == "__main__":

@@ -95,3 +95,19 @@ def without_gaps(frame: Any, job: Job) -> Any:
         else:
             frame[name] = frame[name].astype(object).where(frame[name].notna(), NOTHING).astype(str)
     return frame
+
+
+def decimals(frame: Any, job: Job) -> dict[str, int]:
+    """How many decimals each column of numbers has; 12 where there are more than six."""
+    found: dict[str, int] = {}
+    for name in job.numbers:
+        there = frame[name].dropna().astype(float)
+        found[name] = next((k for k in range(7) if np.allclose(there, there.round(k), atol=1e-9)), 12)
+    return found
+
+
+def rounded(made: Any, to: dict[str, int]) -> Any:
+    """Made rows with as many decimals as train has, for peers that can't do it: what is off the grid tells at once."""
+    for name, k in to.items():
+        made[name] = made[name].astype(float).round(k)
+    return made

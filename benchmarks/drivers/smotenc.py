@@ -1,13 +1,12 @@
 """SMOTENC as a synthesizer: every class is asked for twice its rows, and the new ones are kept.
 
 A target with more than 20 values is a column like any other, and the classes are its two halves. Nothing is learned
-before rows are asked for, so the fit takes no time. Missing numbers are the median.
+before rows are asked for, so the fit takes no time. Missing numbers are the median, new ones have train's decimals.
 """
 
 from typing import Any
 
-import numpy as np
-from common import Job, Sample, drive, without_gaps
+from common import Job, Sample, decimals, drive, rounded, without_gaps
 from imblearn.over_sampling import SMOTE, SMOTENC
 
 CLASSES = 20
@@ -15,7 +14,7 @@ NEIGHBOURS = 5
 
 
 def fit(frame: Any, job: Job) -> tuple[Sample, dict[str, Any]]:
-    whole = {c: frame[c].dtype.kind in "iu" for c in job.numbers}
+    grid = decimals(frame, job)
     frame = without_gaps(frame, job)
     values = frame[job.target]
     classed = values.nunique() <= CLASSES
@@ -32,9 +31,7 @@ def fit(frame: Any, job: Job) -> tuple[Sample, dict[str, Any]]:
         made, classes = made.iloc[len(frame) :], classes.iloc[len(frame) :]
         if classed:
             made = made.assign(**{job.target: classes.astype(float) if job.target in job.numbers else classes})
-        for name in (c for c, is_whole in whole.items() if is_whole):
-            made[name] = np.round(made[name].astype(float))
-        return made.head(n)
+        return rounded(made.head(n).copy(), grid)
 
     return sample, {}
 

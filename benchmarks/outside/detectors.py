@@ -40,7 +40,7 @@ def other_detectors(real: pl.DataFrame, made: pl.DataFrame, kinds: dict[str, boo
     """
     rng = np.random.default_rng(seed)
     n = min(real.height, made.height, ROWS)
-    parts = [f.select(kinds)[rng.permutation(f.height)[:n]] for f in (real, made)]
+    parts = [f.select(list(kinds))[rng.permutation(f.height)[:n]] for f in (real, made)]
     label = np.repeat([0, 1], n)
     numbers, one_hot, coded = _features(parts, kinds)
     wide, narrow = np.hstack([numbers, one_hot]), np.hstack([numbers, coded])

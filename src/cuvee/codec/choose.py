@@ -8,6 +8,7 @@ from numpy.random import Generator
 
 from cuvee.codec.boolean import BooleanCodec
 from cuvee.codec.category import CategoryCodec
+from cuvee.codec.code import CodeCodec, fixed_digits
 from cuvee.codec.codec import LEAST, Arrays, Codec
 from cuvee.codec.datetime import DatetimeCodec
 from cuvee.codec.duration import DurationCodec
@@ -26,7 +27,7 @@ from cuvee.data.words import tokens
 CODECS: Mapping[str, type[Codec]] = {
     codec.kind: codec
     for codec in (
-        *(BooleanCodec, CategoryCodec, DatetimeCodec, DurationCodec, FakeCodec, IdentifierCodec),
+        *(BooleanCodec, CategoryCodec, CodeCodec, DatetimeCodec, DurationCodec, FakeCodec, IdentifierCodec),
         *(NumberCodec, OpaqueCodec, TextCodec, WrittenCodec),
     )
 }
@@ -78,6 +79,10 @@ def fit_codec(
         return IdentifierCodec.fit(name, series, key=own, least=least, role=column.role, wraps=not unique)
     if textual and column.role in SPOKEN_ROLES:
         return TextCodec.fit(name, series, least=least, role=column.role)
+    if column.role == "postcode" and (textual or dtype.is_integer()) and _shared(series, least) < 1:
+        code = CodeCodec.fit(name, series, least=least)
+        if code is not None:
+            return code
     if column.kind == "id" and (textual or dtype.is_integer()):
         if _shared(series, least) < 0.5:
             return IdentifierCodec.fit(name, series, key=key, least=least)
@@ -129,6 +134,8 @@ def _of_kind(kind: Kind, series: pl.Series, least: int) -> Codec:
         return BooleanCodec.fit(name, series)
     if kind in {"category", "boolean", "id"} or isinstance(dtype, pl.Enum):
         return CategoryCodec.fit(name, series, least=least)
+    if dtype.is_integer() and (dates := WrittenCodec.fit_compact(name, series, least=least)) is not None:
+        return dates
     measured = {"number": NumberCodec, "datetime": DatetimeCodec, "duration": DurationCodec}.get(plain)
     return _of_text(kind, series, least) if measured is None else measured.fit(name, series, least=least)
 
@@ -142,7 +149,10 @@ def _of_text(kind: Kind, series: pl.Series, least: int) -> Codec:
         written = WrittenCodec.fit_dates(series.name, series, least=least)
     if written is not None:
         return written
-    if kind != "text" and _shared(series, least) >= 0.5:
+    shared = _shared(series, least)
+    if shared < 1 and fixed_digits(series) and (code := CodeCodec.fit(series.name, series, least=least)) is not None:
+        return code
+    if kind != "text" and shared >= 0.5:
         return CategoryCodec.fit(series.name, series, least=least)
     return TextCodec.fit(series.name, series, least=least)
 

@@ -25,6 +25,9 @@ DATES = (
     "%d %B %Y",
     "%b %d, %Y",
 )
+DIFFERENT = 20
+"""Whole numbers are dates only where at least this many different ones are."""
+YEARS = (1800, 2200)
 HOURS = (" %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M:%SZ", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f")
 FORMS = (*DATES, *(d + h for d in DATES for h in HOURS))
 """How moments are written; of those that read equally many values the first counts."""
@@ -33,7 +36,7 @@ FORMS = (*DATES, *(d + h for d in DATES for h in HOURS))
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class WrittenCodec(Codec):
-    """A text column that holds dates or numbers.
+    """A text column that holds dates or numbers, or whole numbers that are dates (YYYYMMDD).
 
     Attributes:
         form: How a date is read and written (as of strftime), or "number".
@@ -65,6 +68,18 @@ class WrittenCodec(Codec):
         inner = DatetimeCodec.fit(name, moments, least=least)
         notes = (*inner.notes, *_unread(name, text, moments))
         return cls(name, series.dtype, inner.masses, inner.missing, notes, form, -1, inner)
+
+    @classmethod
+    def fit_compact(cls, name: str, series: pl.Series, *, least: int = LEAST) -> Self | None:
+        """Learn whole numbers that are dates written YYYYMMDD; None where one is none, or where there are few."""
+        low, high = (int(str(v)) for v in (series.min(), series.max()))
+        if not YEARS[0] * 10_000 < low <= high < YEARS[1] * 10_000:
+            return None
+        present = series.drop_nulls().unique()
+        if len(present) < DIFFERENT or _moments(present.cast(pl.String), "%Y%m%d").null_count() > 0:
+            return None
+        inner = DatetimeCodec.fit(name, _moments(series.cast(pl.String), "%Y%m%d"), least=least)
+        return cls(name, series.dtype, inner.masses, inner.missing, inner.notes, "%Y%m%d", -1, inner)
 
     @classmethod
     def fit_numbers(cls, name: str, series: pl.Series, *, least: int = LEAST) -> Self | None:

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cuvee.numeric.compiled import compiled
+from cuvee.numeric.leaf_masks import Masks, left_to_right, masks_of, reach
 from cuvee.numeric.vector_trees import grow_tree, route
 
 Narrow = NDArray[np.float32]
@@ -75,7 +76,8 @@ class Boosted:
 
     def add(self, features: Bytes, total: Narrow) -> None:
         """Add what the trees say of rows of (n, fields) features to `total`, (n,)."""
-        add_trees(features, self.which, self.cut, self.mask, self.child, self.first, self.leaf, self.values, total)
+        masks = masks_of(self.which, self.cut, self.mask, self.child, self.first, self.leaf)
+        add_masked(features, masks, self.leaf, self.values, total)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All of it, as arrays."""
@@ -97,31 +99,16 @@ class Fitted:
 
 
 @compiled
-def add_trees(
-    features: Bytes,
-    which: Ints,
-    cut: Bytes,
-    mask: NDArray[np.uint64],
-    child: Ints,
-    first: Ints,
-    leaf: Ints,
-    values: Narrow,
-    total: Narrow,
-) -> None:
+def add_masked(features: Bytes, masks: Masks, leaf: Ints, values: Narrow, total: Narrow) -> None:
     """Add the leaves' values of every row, for features of shape (n, fields)."""
+    trees = len(leaf) - 1
+    leaves = np.zeros(trees, np.int32)
+    over = np.zeros(trees, np.uint32)
     for r in range(len(total)):
+        reach(features, r, masks, over, leaves)
         z = np.float32(0.0)
-        for t in range(len(first) - 1):
-            at = 0 if first[t + 1] > first[t] else -1
-            while at >= 0:
-                k = first[t] + at
-                b = features[r, which[k]]
-                if mask[k] != 0:
-                    right = (mask[k] >> np.uint64(b)) & np.uint64(1)
-                else:
-                    right = np.uint64(1) if b > cut[k] else np.uint64(0)
-                at = child[k, right]
-            z += values[leaf[t] - 1 - at]
+        for t in range(trees):
+            z += values[leaf[t] + leaves[t]]
         total[r] += z
 
 
@@ -192,8 +179,11 @@ def _fit(
         route(other.features, which, cut, mask, child, theirs)
         z += found[mine, 0]
         zt += found[theirs, 0]
+        fresh = left_to_right(child, count)
+        sorted_values = np.zeros(count, np.float32)
+        sorted_values[fresh] = found[:count, 0]
         trees.append((inputs.fields[which], cut, mask, child))
-        values.append(found[:count, 0])
+        values.append(sorted_values)
         loss = _loss(yt, zt, binary=binary)
         if loss < (best if binary else best * (1 - 1e-3 * rate)):
             best, kept, worse = loss, len(trees), 0

@@ -4,8 +4,8 @@ Every field has a hidden variable of H states. The hidden variables form a tree,
 variable alone. Hidden states are summed out with one product of matrices an edge, so the density of any part of a row,
 and any conditional, is computed and not estimated.
 
-Evidence is (d, n) codes, -1 where a field is open. `soft` adds, for single fields, how likely each code makes what was
-seen: (m,) for all rows or (n, m). False and True there say which codes are possible: a range, or a set.
+Evidence is (d, n) codes, -1 where a cell is open. `soft` says of the open cells of single fields how likely each code
+makes what was seen: (m,) for all rows or (n, m). False and True there say which codes are possible: a range, or a set.
 
 Source: Liu and Van den Broeck (2021), Tractable Regularization of Probabilistic Circuits.
 """
@@ -80,9 +80,12 @@ class Circuit:
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """What `arrays` gave, as a circuit again."""
         return cls(
-            *(np.ascontiguousarray(arrays[name], np.int32) for name in ("order", "parent", "first")),
+            np.ascontiguousarray(arrays["order"], np.int32),
+            np.ascontiguousarray(arrays["parent"], np.int32),
+            np.ascontiguousarray(arrays["first"], np.int32),
             np.ascontiguousarray(arrays["prior"], np.float64),
-            *(np.ascontiguousarray(arrays[name], np.float32) for name in ("transitions", "emissions")),
+            np.ascontiguousarray(arrays["transitions"], np.float32),
+            np.ascontiguousarray(arrays["emissions"], np.float32),
         )
 
 
@@ -108,7 +111,8 @@ def pass_up(circuit: Circuit, turned: Narrow, codes: Ints, soft: Soft | None = N
     message, scale = np.empty_like(belief), np.zeros(n)
     kernels.gather(codes, circuit.first, circuit.emissions, belief)
     for j, weights in (soft or {}).items():
-        belief[j] *= np.asarray(weights, np.float32) @ circuit.emission(j)
+        told = np.asarray(weights, np.float32) @ circuit.emission(j)
+        belief[j] = np.where(codes[j][:, None] < 0, told, belief[j])
     kernels.pass_up(circuit.order, circuit.parent, turned, belief, message, scale)
     kernels.finish(circuit.prior, belief[circuit.order[0]], scale)
     return Passed(belief, message, scale)
@@ -131,7 +135,7 @@ def in_blocks(work: Callable[[int, int], None], n: int, size: int) -> None:
             work(start, n)
         return
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for _ in pool.map(lambda start: work(start, min(start + size, n)), starts):
+        for _ in pool.map(work, starts, [min(start + size, n) for start in starts]):
             pass
 
 
@@ -155,7 +159,7 @@ def log_density(circuit: Circuit, codes: Ints, soft: Soft | None = None) -> Floa
 def cell_log_density(circuit: Circuit, codes: Ints) -> Floats:
     """The exact log probability of each code given all other codes of its row, (d, n); 0 where a cell is open.
 
-    With the posterior p(z | x) of the cell's hidden state, 1 / p(x_j | rest) is the sum over z of p(z | x) / p(x_j | z).
+    With z the hidden state of the cell, 1 / p(x_j | rest) is the sum over z of p(z | x) / p(x_j | z).
     """
     result, turned = np.zeros(codes.shape), circuit.turned()
 
@@ -185,9 +189,8 @@ def code_probabilities(circuit: Circuit, field: int, codes: Ints, soft: Soft | N
         _check_possible(passed, start)
         known = part[field] >= 0
         weights = np.ones((stop - start, len(emission)), np.float32)
-        if field in some:
-            weights *= np.asarray(some[field], np.float32)
-        weights[known] *= np.arange(len(emission)) == part[field][known, None]
+        weights *= np.asarray(some.get(field, 1), np.float32)
+        weights[known] = np.arange(len(emission)) == part[field][known, None]
         leaf = weights @ emission
         rest = pass_down(circuit, passed)[field] / np.where(leaf > 0, leaf, np.inf)
         result[start:stop] = weights * (rest @ emission.T)
@@ -219,7 +222,7 @@ def draw_given(circuit: Circuit, codes: Ints, soft: Soft | None = None, *, rng: 
     """
     result = np.array(codes, np.int32)
     chances = rng.random((2, *codes.shape), dtype=np.float32)
-    prior, moves, shares = _tables(circuit)
+    _, _, shares = _tables(circuit)
     turned = circuit.turned()
 
     def work(start: int, stop: int) -> None:
@@ -240,7 +243,6 @@ def draw_given(circuit: Circuit, codes: Ints, soft: Soft | None = None, *, rng: 
             at = chances[1, j, start + open_] * sums[:, -1]
             rows[j, open_] = np.minimum((sums <= at[:, None]).sum(1), (sums < sums[:, -1:]).sum(1))
 
-    del prior, moves
     in_blocks(work, codes.shape[1], circuit.block)
     return result
 

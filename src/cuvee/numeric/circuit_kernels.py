@@ -9,6 +9,8 @@ Narrow = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
+Totals = tuple[Floats, Narrow, Narrow]
+
 TINY = np.float32(1e-30)
 
 
@@ -142,17 +144,7 @@ def pass_down(
 
 
 @compiled
-def count(
-    parent: Ints,
-    codes: Ints,
-    first: Ints,
-    belief: Narrow,
-    rest: Narrow,
-    post: Narrow,
-    prior: Floats,
-    steps: Narrow,
-    seen: Narrow,
-) -> None:
+def count(parent: Ints, codes: Ints, first: Ints, belief: Narrow, rest: Narrow, post: Narrow, into: Totals) -> None:
     """Add what `pass_down` left to the expected counts.
 
     Args:
@@ -162,10 +154,10 @@ def count(
         belief: (d, n, H).
         rest: (d, n, H), what `pass_down` made of the messages.
         post: (d, n, H).
-        prior: (H,), rows in each state of the root are added.
-        steps: (d, H, H), rows that step from one state to another are added, each to be multiplied by its transition.
-        seen: (codes, H), rows of each code in each state are added.
+        into: Added to are (H,) rows in each state of the root; (d, H, H) rows that step from one state to another,
+            still to be multiplied by the transitions; (codes, H) rows of each code in each state.
     """
+    prior, steps, seen = into
     for j in range(codes.shape[0]):
         for i in range(codes.shape[1]):
             if codes[j, i] >= 0:

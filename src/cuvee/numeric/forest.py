@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cuvee.numeric.boosted import PARTS, Inputs, pack_trees
 from cuvee.numeric.decisions import Decisions, plan_decisions
+from cuvee.numeric.leaf_masks import left_to_right, masks_of
 from cuvee.numeric.location import Expected, decision_bounds, located_logits
 from cuvee.numeric.vector_sampling import UNIT, Packed, Shorts, code_log_prob, draw_codes
 from cuvee.numeric.vector_trees import add_leaves, best_split, decision_gradients, grow_tree, route
@@ -28,7 +29,7 @@ class Growth:
 
     Attributes:
         rounds: Trees at most.
-        leaves: Leaves of a tree at most; up to 256.
+        leaves: Leaves of a tree at most; up to 32.
         rate: How far a tree goes towards its own optimum.
         penalty: Rows' worth of curvature that draw every leaf's log odds to 0.
         least: The fewest rows of a leaf.
@@ -78,13 +79,30 @@ class Forest:
             where: Expected score and scatter of each of the rows, (rows,), and the scatter's table.
         """
         tree = (self.decisions.child, self.decisions.base)
-        draw_codes(features, rows, self.packed, tree, (self.bounds, *(where or _NOWHERE)), np.uint64(seed), codes)
+        draw_codes(
+            features,
+            rows,
+            self.packed,
+            masks_of(*self.packed[:6]),
+            tree,
+            (self.bounds, *(where or _NOWHERE)),
+            np.uint64(seed),
+            codes,
+        )
 
     def log_prob(self, features: Bytes, codes: Ints, *, where: Where | None = None) -> NDArray[np.float64]:
         """Log probability of every row's code, (n,) in nats."""
         d = self.decisions
         result = np.zeros(len(codes))
-        code_log_prob(features, self.packed, (d.start, d.node, d.bit), codes, self.logits(codes, where), result)
+        code_log_prob(
+            features,
+            self.packed,
+            masks_of(*self.packed[:6]),
+            (d.start, d.node, d.bit),
+            codes,
+            self.logits(codes, where),
+            result,
+        )
         return result
 
     def logits(self, codes: Ints, where: Where | None) -> Narrow:
@@ -209,6 +227,8 @@ def _grow(
         add_leaves(y, *path, leaves, found, logits)
         route(xt, which, cut, mask, child, leaves_t)
         add_leaves(yt, *path, leaves_t, found, logits_t)
+        fresh = left_to_right(child, count)
+        kept_values[fresh] = kept_values[:count].copy()
         trees.append((inputs.fields[which], cut, _masks(inputs, which, cut, mask), child))
         values.append(kept_values[:count])
         loss = decision_gradients(yt, *path, decisions.bit, logits_t, *spare)
@@ -221,9 +241,7 @@ def _grow(
     return trees[:kept], values[:kept]
 
 
-def _masks(
-    inputs: Inputs, which: Ints, cut: Bytes, mask: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
+def _masks(inputs: Inputs, which: Ints, cut: Bytes, mask: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The masks of all splits on features of up to 64 bins: a bit is tested faster than an order and a bit."""
     few = (inputs.bins[which] <= 64) & (mask == 0)
     above = ~np.uint64(0) << (np.minimum(cut, 62).astype(np.uint64) + np.uint64(1))

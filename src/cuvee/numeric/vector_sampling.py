@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cuvee.numeric.compiled import compiled
+from cuvee.numeric.leaf_masks import Masks, reach
 from cuvee.numeric.location import level, weigh
 from cuvee.numeric.vector_trees import Bytes, Ints, Narrow, Words
 
@@ -24,27 +25,11 @@ def _mix(x: np.uint64) -> np.uint64:
 
 
 @compiled
-def _reach(features: Bytes, row: int, packed: Packed, leaves: Ints) -> None:
-    """The leaf of one row in every tree, for features of shape (n, fields)."""
-    which, cut, mask, child, first, leaf, _ = packed
-    for t in range(len(first) - 1):
-        at = 0 if first[t + 1] > first[t] else -1
-        while at >= 0:
-            k = first[t] + at
-            b = features[row, which[k]]
-            if mask[k] != 0:
-                right = (mask[k] >> np.uint64(b)) & np.uint64(1)
-            else:
-                right = np.uint64(1) if b > cut[k] else np.uint64(0)
-            at = child[k, right]
-        leaves[t] = leaf[t] - 1 - at
-
-
-@compiled
 def draw_codes(
     features: Bytes,
     rows: Ints,
     packed: Packed,
+    masks: Masks,
     tree: tuple[Ints, Narrow],
     where: tuple[Narrow, Narrow, Narrow, Narrow],
     seed: np.uint64,
@@ -56,6 +41,7 @@ def draw_codes(
         features: (n, fields), bins of what was drawn before.
         rows: Which rows.
         packed: The trees.
+        masks: Their leaf masks.
         tree: The decisions' children and log odds.
         where: Bounds of the decisions, expected score and scatter of each of `rows`, and the scatter's table; empty
             where nothing is expected.
@@ -65,13 +51,16 @@ def draw_codes(
     child, base = tree
     bounds, centre, scale, table = where
     located = len(centre) > 0
-    values = packed[6]
+    leaf, values = packed[5], packed[6]
     width = values.shape[1]
-    trees = len(packed[4]) - 1
+    trees = len(leaf) - 1
     leaves = np.zeros(trees, np.int32)
+    over = np.zeros(trees, np.uint32)
     for i in range(len(rows)):
         r = rows[i]
-        _reach(features, r, packed, leaves)
+        reach(features, r, masks, over, leaves)
+        for t in range(trees):
+            leaves[t] += leaf[t]
         state = _mix(seed + np.uint64(r) * np.uint64(0x9E3779B97F4A7C15))
         at = 0
         low, high = np.float32(0.0), np.float32(1.0)
@@ -104,6 +93,7 @@ def draw_codes(
 def code_log_prob(
     features: Bytes,
     packed: Packed,
+    masks: Masks,
     paths: tuple[Ints, Ints, Bytes],
     codes: Ints,
     logits: Narrow,
@@ -114,18 +104,22 @@ def code_log_prob(
     Args:
         features: Bins of what the code depends on.
         packed: The trees.
+        masks: Their leaf masks.
         paths: `start`, `node` and `bit` of the decisions.
         codes: (n,).
         logits: (n, depth), the log odds of each row's decisions before any tree.
         result: (n,), filled.
     """
     start, node, bit = paths
-    values = packed[6]
+    leaf, values = packed[5], packed[6]
     width = values.shape[1]
-    trees = len(packed[4]) - 1
+    trees = len(leaf) - 1
     leaves = np.zeros(trees, np.int32)
+    over = np.zeros(trees, np.uint32)
     for r in range(len(codes)):
-        _reach(features, r, packed, leaves)
+        reach(features, r, masks, over, leaves)
+        for t in range(trees):
+            leaves[t] += leaf[t]
         total = 0.0
         first = start[codes[r]]
         for k in range(first, start[codes[r] + 1]):

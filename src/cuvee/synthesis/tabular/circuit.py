@@ -38,7 +38,7 @@ class CircuitLearned(Learned):
     Attributes:
         coding: The columns as fields.
         arrays: The circuit, as `cuvee.numeric.circuit.Circuit.arrays` gives it; nothing where there is no field.
-        rare: The log probability that is given to a value that was not learned: fewer rows than are learned from had it.
+        rare: The log probability of a value that was not learned, as one that fewer rows have than are learned from.
     """
 
     coding: Coding
@@ -165,8 +165,8 @@ class Circuit(Synthesizer):
             return CircuitLearned(coding, {}, rare)
         if d > WIDEST:
             raise ModelError(
-                f"Table {coding.table!r} has {d:,} columns to learn; a circuit takes at most {WIDEST:,}, as it compares "
-                "every pair of them. Exclude some, or learn each alone with the synthesizer 'independent'."
+                f"Table {coding.table!r} has {d:,} columns to learn; a circuit takes at most {WIDEST:,}, as it "
+                "compares every pair of them. Exclude some, or learn each alone with the synthesizer 'independent'."
             )
         from cuvee.numeric.circuit_em import Lessons, learn
 

@@ -39,7 +39,7 @@ class Trees(Synthesizer):
 
     orders: int = Option(default=4, ge=1, le=64, description="Column orders; each row is drawn from one of them.")
     rounds: int = Option(default=15, ge=1, le=500, description="Trees of one column at most.")
-    leaves: int = Option(default=32, ge=2, le=256, description="Leaves of one tree at most.")
+    leaves: int = Option(default=32, ge=2, le=32, description="Leaves of one tree at most.")
     rate: float = Option(default=0.5, gt=0, le=1, description="How far each tree goes.")
     penalty: float = Option(default=8.0, ge=1, description="Rows that draw every leaf towards what is known before.")
     gain: float = Option(default=8.0, ge=0, description="What a split must gain, in nats times two.")
