@@ -3,11 +3,11 @@
     python benchmarks/synthesizers.py [--sets adult,default] [--seeds 5] [--synthesizers auto,trees] [--out FILE.json]
         [--merge] [--detector other] [--options '{"orders": 2}'] [--speed 0] [--rows 1000] [--shared FOLDER]
 
-Every set x synthesizer x seed is fitted in a process of its own, after a tiny table has compiled its kernels (cold_s),
-and makes as many rows as train has; rows_per_s is measured on 500,000 (with --speed 0 not at all, and only with the
-first seed). The judge's figures are those that its command prints. FILE.jsonl beside FILE.json gets each cell as soon
-as it is done: with --merge, cells that it has are kept, and only those missing are made. --merge --seeds 0 makes none
-and shows what there is.
+Every set x synthesizer x seed is fitted in a process of its own, after a tiny table has loaded its kernels (cold_s; the
+first fit ever, which compiles them, is timed once), and makes as many rows as train has; rows_per_s is measured on
+500,000, with the first seed only (with --speed 0 not at all). The judge's figures are those that its command prints.
+FILE.jsonl beside FILE.json gets each cell as soon as it is done: with --merge, cells that it has are kept, and only
+those missing are made. --merge --seeds 0 makes none and shows what there is.
 
 --detector other also asks a forest, a linear model and a network that see ranks, last digits, differences and ratios.
 The sets and the judge are not shipped: CUVEE_SHARED or --shared names the folder that has data/ and judge/.
@@ -15,6 +15,8 @@ The sets and the judge are not shipped: CUVEE_SHARED or --shared names the folde
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +46,19 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def compiling(command: list[str]) -> float:
+    """Seconds of a tiny fit where no kernel has been compiled before."""
+    with tempfile.TemporaryDirectory() as empty:
+        done = subprocess.run(
+            command, env=os.environ | {"NUMBA_CACHE_DIR": empty}, capture_output=True, text=True, check=False
+        )
+    if done.returncode != 0:
+        sys.exit(
+            f"Not even a tiny table could be fitted: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        )
+    return float(done.stdout)
+
+
 def main() -> None:
     chosen = arguments()
     sets = chosen.sets.split(",")
@@ -55,18 +70,23 @@ def main() -> None:
         print(why)
         return
     options = json.dumps(json.loads(chosen.options), sort_keys=True) if chosen.options else ""
-    maker = Path(__file__).parent / "outside" / "made.py"
+    names = [f"{s}{options}" for s in chosen.synthesizers.split(",")]
+    maker = [sys.executable, str(Path(__file__).parent / "outside" / "made.py")]
 
     def command(name: str, train: Path, out: Path, seed: int, split: Split) -> list[str]:  # noqa: ARG001 (a peer needs the set)
         speed = chosen.speed if seed == 0 else 0
-        told = [sys.executable, str(maker), "--train", str(train), "--out", str(out), "--seed", str(seed)]
-        told += ["--speed", str(speed), "--synthesizer", name.removesuffix(options)]
-        return [*told, "--options", options] if options else told
+        told = ["--train", str(train), "--out", str(out), "--seed", str(seed), "--speed", str(speed)]
+        return [*maker, *told, *which(name)]
+
+    def which(name: str) -> list[str]:
+        return ["--synthesizer", name.removesuffix(options), *(["--options", options] if options else [])]
 
     log = Log(chosen.out and chosen.out.with_suffix(".jsonl"), merge=chosen.merge)
     other = chosen.detector == "other"
     work = Work(chosen.shared, chosen.cache, log, command, chosen.limit, other=other, rows=chosen.rows)
-    work.do(sets, [f"{s}{options}" for s in chosen.synthesizers.split(",")], range(chosen.seeds))
+    for name in (n for n in names if chosen.seeds and n not in log.about):
+        log.add({"about": name, "compile_s": compiling([*maker, *which(name)])})
+    work.do(sets, names, range(chosen.seeds))
     show(log)
     if chosen.out is not None:
         write(log, chosen.out)

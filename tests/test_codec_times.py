@@ -32,7 +32,10 @@ def office(step: int) -> pl.Series:
     chosen = rng.choice(len(days), N, p=weights / weights.sum())
     seconds = rng.integers(9 * 3600 // step, 17 * 3600 // step, N) * step
     return pl.Series(
-        [dt.datetime.combine(days[d], dt.time()) + dt.timedelta(seconds=int(s)) for d, s in zip(chosen, seconds, strict=True)]
+        [
+            dt.datetime.combine(days[d], dt.time()) + dt.timedelta(seconds=int(s))
+            for d, s in zip(chosen, seconds, strict=True)
+        ]
     )
 
 
@@ -53,9 +56,7 @@ def test_office_hours_stay_office_hours(step: int, zone: str | None) -> None:
     ticks = made.dt.replace_time_zone(None).to_physical() // 10**6
     assert (ticks % step == 0).all()
     for part in ("month", "weekday", "hour"):
-        shares = [
-            np.bincount(getattr(s.dt, part)().to_numpy(), minlength=24) / len(s) for s in (series, made)
-        ]
+        shares = [np.bincount(getattr(s.dt, part)().to_numpy(), minlength=24) / len(s) for s in (series, made)]
         # 6,000 real rows: four standard errors of a share of 0.2 are 0.021.
         assert shares[1] == pytest.approx(shares[0], abs=0.021)
 

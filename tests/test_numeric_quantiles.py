@@ -6,7 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cuvee.numeric.grid import decimals_of, step_of
-from cuvee.numeric.quantiles import Cells, cut_cells, cut_ranks, locate, place, rank, smooth_knots, spread_ties
+from cuvee.numeric.quantiles import (
+    Cells,
+    count_below,
+    cut_cells,
+    cut_ranks,
+    locate,
+    place,
+    rank,
+    smooth_knots,
+    spread_ties,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -121,3 +131,18 @@ def test_a_step_of_huge_integers_does_not_overflow() -> None:
     step, rest = step_of(values)
     assert step == 1000
     assert rest == 2**100 % 1000
+
+
+@given(seed=seeds, shape=st.sampled_from(["even", "heavy", "ties", "one", "huge"]))
+def test_edges_below_are_counted_as_a_search_counts_them(seed: int, shape: str) -> None:
+    rng = np.random.default_rng(seed)
+    edges, values = {
+        "even": (rng.normal(size=50), rng.normal(size=12_000)),
+        "heavy": (np.exp(9 * rng.normal(size=200)), np.exp(9 * rng.normal(size=12_000))),
+        "ties": (rng.integers(0, 9, 30).astype(float), rng.integers(-2, 12, 12_000).astype(float)),
+        "one": (np.ones(1), rng.normal(size=12_000)),
+        "huge": (np.array([-1e308, 0.0, 1e308]), rng.normal(size=12_000)),
+    }[shape]
+    edges = np.sort(edges)
+    for given_values in (values, rng.choice(edges, 12_000), values[:50]):
+        assert (count_below(edges, given_values) == np.searchsorted(edges, given_values, side="right")).all()

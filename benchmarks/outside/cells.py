@@ -31,6 +31,7 @@ class Log:
     Attributes:
         cells: By set, synthesizer and seed; what was written later counts.
         constants: What the judge says of each set alone.
+        about: What is known of each synthesizer whatever the set.
     """
 
     def __init__(self, file: Path | None, *, merge: bool) -> None:
@@ -43,6 +44,7 @@ class Log:
         self._file = file
         self.cells: dict[Key, Cell] = {}
         self.constants: dict[str, Cell] = {}
+        self.about: dict[str, Cell] = {}
         if file is None or not file.exists():
             return
         lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
@@ -52,6 +54,9 @@ class Log:
             self._take(line)
 
     def _take(self, line: Cell) -> None:
+        if "about" in line:
+            self.about[line["about"]] = line
+            return
         if "constants" in line:
             self.constants[line["set"]] = line["constants"]
             return

@@ -84,18 +84,19 @@ def load(name: str, folder: Path, rows: int | None = None) -> Split | None:
     if not (place / f"{known.file}.parquet").exists():
         return None
     frame = pl.read_parquet(place / f"{known.file}.parquet")
+    rng = np.random.default_rng(0)
     if name == "adult":
         if not (place / "adult_test.parquet").exists():
             return None
         # The published test part ends its labels with a dot.
         label = pl.col(known.target).str.strip_chars_end(".")
-        train, holdout = frame, pl.read_parquet(place / "adult_test.parquet").with_columns(label)
+        parts = frame, pl.read_parquet(place / "adult_test.parquet").with_columns(label)
     else:
-        order = np.random.default_rng(0).permutation(frame.height)
+        order = rng.permutation(frame.height)
         cut = round(frame.height * 0.75)
-        train, holdout = frame[np.sort(order[:cut])], frame[np.sort(order[cut:])]
-    if rows is not None:
-        train, holdout = train.head(rows), holdout.head(rows)
+        parts = frame[np.sort(order[:cut])], frame[np.sort(order[cut:])]
+    # Files are often sorted: a few rows are drawn, not the first taken.
+    train, holdout = parts if rows is None else (p[np.sort(rng.permutation(p.height)[:rows])] for p in parts)
     return Split(name, train, holdout, known.target, known.ids)
 
 

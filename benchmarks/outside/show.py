@@ -100,6 +100,8 @@ def show(log: Log) -> None:
     that reaches it though some seed does not.
     """
     everything = summary(log)
+    for synthesizer, about in log.about.items():
+        print(f"{synthesizer}: {about['compile_s']} s for the first fit ever, of a tiny table, kernels compiled")
     means: dict[str, list[tuple[str, float]]] = {}
     for name, found in everything.items():
         by, real = found["synthesizers"], found["real"]
@@ -142,5 +144,5 @@ def _shown(by: Mapping[str, Any], figure: str, decimals: int) -> str:
 def write(log: Log, file: Path) -> None:
     """Write the summary for programs."""
     about = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    file.write_text(json.dumps({"about": about, "sets": summary(log)}, indent=1), "utf-8")
+    file.write_text(json.dumps({"about": about, "synthesizers": log.about, "sets": summary(log)}, indent=1), "utf-8")
     print(f"\nWritten: {file}")

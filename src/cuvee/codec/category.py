@@ -118,7 +118,8 @@ class CategoryCodec(Codec):
         dtype: pl.DataType = shared["dtype"]
         levels: Sequence[Any] = values["levels"]
         plain = pl.Series(levels, dtype=plain_values(pl.Series([], dtype=dtype)).dtype)
-        digests = None if values["digests"] is None else tuple(values["digests"])
+        kept = values.get("digests")
+        digests = None if kept is None else tuple(kept)
         return cls(**shared, levels=_typed(plain, dtype).rename(shared["name"]), digests=digests)
 
 

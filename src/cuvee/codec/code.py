@@ -114,7 +114,8 @@ class CodeCodec(Codec):
         del start
         starts = pl.Series([*[None] * self.missing, *self.starts], dtype=pl.String)
         texts = starts.gather(placed.codes)
-        lengths = np.array([*[0] * self.missing, *(len(p) - len(s) for s, p in zip(self.starts, self.shapes))])
+        sizes = (len(p) - len(s) for s, p in zip(self.starts, self.shapes, strict=True))
+        lengths = np.array([*[0] * self.missing, *sizes])
         rows = np.flatnonzero(lengths[placed.codes] > 0)
         if len(rows):
             cells = placed.codes[rows].astype(np.int64) - self.missing
@@ -142,9 +143,7 @@ class CodeCodec(Codec):
     @classmethod
     def restored(cls, shared: Mapping[str, Any], values: Mapping[str, Any], arrays: Arrays) -> Self:
         del arrays
-        return cls(
-            **shared, starts=tuple(values["starts"]), shapes=tuple(values["shapes"]), width=int(values["width"])
-        )
+        return cls(**shared, starts=tuple(values["starts"]), shapes=tuple(values["shapes"]), width=int(values["width"]))
 
 
 def fixed_digits(series: pl.Series) -> bool:

@@ -74,7 +74,9 @@ class DatetimeCodec(Codec):
         # Only the edges of finite intervals are turned; atoms and missing values stay as they are.
         line = self.inner.right > self.inner.left
         second = _second(self.dtype)
-        edges = [_seconds(self.inner.scale, np.where(line, e, 0.0), second) for e in (self.inner.left, self.inner.right)]
+        edges = [
+            _seconds(self.inner.scale, np.where(line, e, 0.0), second) for e in (self.inner.left, self.inner.right)
+        ]
         low, high = (self.week.turned(e) for e in edges)
         line &= high > low
         size, turns = np.where(line, edges[1] - edges[0], 1.0), np.where(line, high - low, 1.0)

@@ -279,7 +279,9 @@ def told_apart(codecs: Iterable[Codec]) -> tuple[Codec, ...]:
     return tuple(result)
 
 
-def _reader(name: str, role: str, texts: pl.Series, persons: Persons) -> tuple[Parser, tuple[Piece, ...], str]:
+def _reader(  # noqa: PLR0911 (a list of roles)
+    name: str, role: str, texts: pl.Series, persons: Persons
+) -> tuple[Parser, tuple[Piece, ...], str]:
     """How the values of a column are read, what stands where no form is shared, and what the column holds."""
     said = tokens(name)
     if role == "email":
@@ -321,4 +323,3 @@ def _pool(name: str, locale: str, texts: pl.Series, least: int, seed: int) -> Po
         tally = owners.rename("domain").value_counts(name="rows").filter(pl.col("rows") >= least)["rows"]
         return domains_of(locale, [r / len(texts) for r in tally.sort(descending=True).to_list()[:64]], seed=seed)
     return slugs_of(locale, plain) if name.endswith("~") else pool_of(locale, plain)
-

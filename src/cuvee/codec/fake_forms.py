@@ -20,7 +20,10 @@ MS: Final = frozenset({"mrs", "ms", "miss", "frau", "fr", "sra", "srta", "madame
 TITLES: Final = MR | MS | {"dr", "prof", "rev", "dipl", "ing", "med", "col", "capt", "major", "phd", "md"}
 AFTER: Final = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "dds", "dvm", "esq"})
 PARTICLES: Final = frozenset(
-    "van von der den de del della da di do dos das du la le ten ter zu zum zur al el bin ibn san st mac o".split()
+    [
+        *("van", "von", "der", "den", "de", "del", "della", "da", "di", "do", "dos", "das", "du", "la", "le"),
+        *("ten", "ter", "zu", "zum", "zur", "al", "el", "bin", "ibn", "san", "st", "mac", "o"),
+    ]
 )
 FAMILY_FIRST: Final = frozenset({"hu_HU", "ja_JP", "zh_CN", "ko_KR"})
 _FILES = re.compile(r"\.(?:html?|php|aspx?|jsp|jpe?g|png|gif|pdf)$")
@@ -289,7 +292,7 @@ def url_parser(text: str) -> tuple[tuple[Piece, ...], int] | None:
         field = "word~" if token[0].isalpha() else "#" if token[0].isdigit() else "="
         pieces.append((field, token if field == "=" else str(min(len(token), 8)) if field == "#" else ""))
     pieces += [("=", ending)] if ending else []
-    return tuple(p for p in pieces if p != ("=", "")), -1 if len(pieces) <= 16 else -1
+    return tuple(p for p in pieces if p != ("=", "")), -1
 
 
 def name_part(name_tokens: Collection[str], texts: pl.Series, locale: str) -> str:

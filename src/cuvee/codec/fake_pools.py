@@ -28,7 +28,7 @@ _METHODS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Faker's methods for men and for women; those without the second make no difference."""
 _LETTERS = str.maketrans(
-    {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i", "þ": "th", "ð": "d"}
+    {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i", "þ": "th", "ð": "d"}
     | {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"}
 )
 

@@ -144,7 +144,13 @@ class IdentifierCodec(Codec):
         if isinstance(maker, Patterns):
             return {"form": "patterns", "wraps": self.wraps, **maker.to_json()}, {}
         if isinstance(maker, Span):
-            return {"form": "span", "wraps": self.wraps, "low": str(maker.low), "size": str(maker.size), "key": maker.key}, {}
+            return {
+                "form": "span",
+                "wraps": self.wraps,
+                "low": str(maker.low),
+                "size": str(maker.size),
+                "key": maker.key,
+            }, {}
         counter = {"first": str(maker.first), "prefix": maker.prefix, "width": maker.width}
         return {"form": "counter", "wraps": self.wraps, **counter}, {}
 
@@ -158,7 +164,7 @@ class IdentifierCodec(Codec):
             maker = Span(int(values["low"]), int(values["size"]), int(values["key"]))
         else:
             maker = Counter(int(values["first"]), str(values["prefix"]), int(values["width"]))
-        return cls(**shared, maker=maker, wraps=bool(values["wraps"]))
+        return cls(**shared, maker=maker, wraps=bool(values.get("wraps", False)))
 
 
 def substitutes(name: str, values: pl.Series, *, key: int) -> pl.Series:

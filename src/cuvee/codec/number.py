@@ -119,7 +119,9 @@ class NumberCodec(Codec):
 
     @property
     def volumes(self) -> Floats:
-        length = self.right - self.left
+        # Between infinities there is no length.
+        with np.errstate(invalid="ignore"):
+            length = self.right - self.left
         return np.where(length > 0, length, 1.0)
 
     @property
@@ -262,9 +264,9 @@ def _bounds(
     if float(ends[1]) <= zero:
         high = min(high, zero - (half if float(ends[1]) < zero else -half))
     if limits[0] is not None:
-        low = max(low, (limits[0] - scale.origin) / scale.step - half)
+        low = max(low, (limits[0] * 10**scale.decimals - scale.origin) / scale.step - half)
     if limits[1] is not None:
-        high = min(high, (limits[1] - scale.origin) / scale.step + half)
+        high = min(high, (limits[1] * 10**scale.decimals - scale.origin) / scale.step + half)
     return low, high
 
 

@@ -55,6 +55,12 @@ class Inputs:
             self.width,
         )
 
+    def only(self, fields: Ints) -> Self:
+        """Some of the fields."""
+        kept = np.flatnonzero(np.isin(self.fields, fields))
+        rest = (self.fields[kept], self.bins[kept], self.categories[kept], self.width)
+        return type(self)(np.ascontiguousarray(self.features[kept]), *rest)
+
     def by_row(self) -> Bytes:
         """(n, width + 1), the same as rows of all fields; fields that are no features are 0."""
         result = np.zeros((self.features.shape[1], self.width + 1), np.uint8)
@@ -120,7 +126,7 @@ def fit_squares(
 
 
 def fit_odds(
-    inputs: Inputs, yes: Narrow, *, rng: Generator, rounds: int = 400, rate: float = 0.08, leaves: int = 32
+    inputs: Inputs, yes: Narrow, *, rng: Generator, rounds: int = 250, rate: float = 0.1, leaves: int = 32
 ) -> Fitted:
     """Trees for how the odds of a yes (1) against a no (0), (n,), differ from the overall ones; see `fit_squares`."""
     return _fit(inputs, yes.astype(np.float32), (rounds, rate, leaves, 40, 5.0), rng=rng, binary=True)
@@ -189,7 +195,7 @@ def _fit(
             best, kept, worse = loss, len(trees), 0
         else:
             worse += 1
-            if worse > (40 if binary else 5):
+            if worse > (25 if binary else 5):
                 break
     which, cut, mask, child, first, leaf, whole = pack_trees(trees[:kept], values[:kept])
     return Fitted(

@@ -24,8 +24,9 @@ PACE = 0.4
 """Step k of the learning counts (k + 2) to the power of minus this.
 
 Source: Cappé and Moulines (2009), Online expectation-maximization algorithm for latent data models. They ask for more
-than 0.5 so that the steps settle; a last step on all rows does that here."""
-FINAL = 1
+than 0.5 so that the steps settle; the last steps, on all rows, do that here."""
+FINAL = 2
+"""Steps on all rows in the end: what was learned in small batches still wavers."""
 BOOST = 2.0
 """How much more a field counts for its own first state."""
 

@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
-WIDTH, BINS = 8_192, 16
+WIDTH, BINS = 4_096, 16
 """A field is seen in so many bins, and all fields together in about so many, while the tree is looked for."""
-SHAPE_ROWS, SHAPE_WORK = 20_000, 2e11
+SHAPE_ROWS, SHAPE_WORK = 20_000, 1e11
 """The tree is looked for in so many rows, and in fewer where rows times bins squared are more than this."""
+
+
+TOGETHER = 256
+"""Pairs of so many bins with all others are counted at once."""
 
 
 def shape_rows(fields: int) -> tuple[int, int]:
     """How many bins a field is seen in, and in how many rows, while the tree is looked for.
 
     >>> shape_rows(14), shape_rows(2000)
-    ((16, 20000), (4, 3125))
+    ((16, 20000), (4, 1562))
     """
     bins = int(np.clip(WIDTH // max(fields, 1), 4, BINS))
     return bins, int(min(SHAPE_ROWS, SHAPE_WORK / (fields * bins) ** 2))
@@ -56,8 +60,13 @@ def mutual_information(cells: Codes, sizes: Sequence[int]) -> Floats:
         ones[known, starts[j] + c[known]] = 1
     result = np.zeros((d, d))
     heads = starts[:-1]
+    together, low, block = max(TOGETHER // max(sizes), 1), 0, ones
     for j in range(d):
-        joint = (ones[:, starts[j] : starts[j + 1]].T @ ones).astype(np.float64)
+        if j % together == 0:
+            low = int(starts[j])
+            block = ones[:, low : starts[min(j + together, d)]].T @ ones
+        joint = block[starts[j] - low : starts[j + 1] - low].astype(np.float64)
+        # Rows of each bin of this field that have each other field.
         own = np.add.reduceat(joint, heads, axis=1)
         rows = np.maximum(own.sum(0), 1)
         expected = np.repeat(own / rows, sizes, axis=1) * joint.sum(0)

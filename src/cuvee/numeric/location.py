@@ -26,7 +26,7 @@ TABLE = 512
 """The shape of the scatter is a table of this many steps."""
 CLOSEST = 1e-4
 """No scatter is smaller than this, in scores."""
-ROWS = 20_000
+ROWS = 15_000
 """The regression is learned from at most this many rows."""
 PSEUDO = 40.0
 """The shape of the scatter is drawn towards a logistic one as if this many rows of it had been seen too."""
@@ -136,6 +136,8 @@ def fit_location(
     sketch = fit_squares(whole.rows(quick), rest[quick], rounds=8, rate=0.5, rng=rng)
     if 1 - float(sketch.loss) / variance < worth / 2:
         return None
+    # Features that the sketch never asked are not asked again.
+    whole = whole.only(np.unique(sketch.boosted.which))
     folds = 4 if n < 5_000 else 2
     fold = rng.permutation(n) % folds
     out = linear.copy()

@@ -182,14 +182,15 @@ def _join(atoms: Floats, counts: Floats, points: Floats, rows: Floats, reach: fl
 def count_below(edges: Floats, values: Floats) -> Codes:
     """How many edges are at or below each value, (n,): what `np.searchsorted(side="right")` gives, faster for many.
 
-    The line is cut into even buckets; only values that share one with several edges are searched for. Rounding can't mislead:
-    it keeps the order of values, so an edge of an earlier bucket is below a value of a later one.
+    The line is cut into even buckets; only values that share one with several edges are searched for. Rounding can't
+    mislead: it keeps the order of values, so an edge of an earlier bucket is below a value of a later one.
     """
-    span = float(edges[-1] - edges[0]) if len(edges) > 1 else 0.0
+    span = float(edges[-1]) - float(edges[0]) if len(edges) > 1 else 0.0
     if len(values) < MANY or not 0 < span < np.inf or BUCKETS / span == np.inf:
         return np.searchsorted(edges, values, side="right")
     turn = BUCKETS / span
-    bucket = np.clip((values - edges[0]) * turn, 0, BUCKETS).astype(np.int32)
+    with np.errstate(over="ignore"):
+        bucket = np.clip((values - edges[0]) * turn, 0, BUCKETS).astype(np.int32)
     held = np.bincount(np.clip((edges - edges[0]) * turn, 0, BUCKETS).astype(np.int32), minlength=BUCKETS + 1)
     result = (np.cumsum(held) - held)[bucket]
     # Where the bucket has one edge, the value is compared with it; where it has several, they are searched.

@@ -23,9 +23,10 @@ WIDEST = 2_000
 """More fields are too many: every pair of them is compared."""
 STATES = (8, 128)
 """A hidden variable has at least and at most so many states, where the user does not say."""
-ROWS_OF_STATE = 128
+GROWTH, ROWS_OF_STATE = 3.0, 32
+"""States are so many times the cube root of the rows, and have at least so many rows on average."""
 STEPS = 3_000_000
-"""And so few that all edges together have no more than this many steps from state to state."""
+"""States are so few that all edges together have no more than this many steps from state to state."""
 SEEN = 500_000
 """Rows are seen again until about this many were seen, where the user does not say how often."""
 
@@ -158,16 +159,16 @@ class Circuit(Synthesizer):
     )
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> CircuitLearned:
+        if data.frame.width > WIDEST:
+            raise ModelError(
+                f"Table {data.name!r} has {data.frame.width:,} columns; a circuit takes at most {WIDEST:,}, as it "
+                "compares every pair of them. Exclude some, or learn each alone with the synthesizer 'independent'."
+            )
         coding = fit_coding(data, least=self.least, rng=rng, watch=watch)
         n, d = data.frame.height, len(coding.fields)
         rare = float(np.log(self.least / max(n, self.least)))
         if d == 0:
             return CircuitLearned(coding, {}, rare)
-        if d > WIDEST:
-            raise ModelError(
-                f"Table {coding.table!r} has {d:,} columns to learn; a circuit takes at most {WIDEST:,}, as it "
-                "compares every pair of them. Exclude some, or learn each alone with the synthesizer 'independent'."
-            )
         from cuvee.numeric.circuit_em import Lessons, learn
 
         some = (
@@ -195,8 +196,8 @@ def default_states(rows: int, fields: int) -> int:
     """How many states the hidden variables of a table have.
 
     >>> default_states(500, 5), default_states(32_561, 14), default_states(32_561, 1500)
-    (8, 128, 44)
+    (12, 92, 44)
     """
-    wanted = int(np.clip(rows // ROWS_OF_STATE, *STATES))
+    wanted = int(np.clip(min(GROWTH * np.cbrt(rows), rows / ROWS_OF_STATE), *STATES))
     most = int(np.sqrt(STEPS / max(fields, 1)))
     return max(min(wanted, most) // 4 * 4, 4)

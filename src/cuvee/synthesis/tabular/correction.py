@@ -15,7 +15,7 @@ from cuvee.synthesis.tabular.layout import Layout
 Bytes = NDArray[np.uint8]
 Narrow = NDArray[np.float32]
 
-ROWS = 20_000
+ROWS = 15_000
 """The detector is trained on at most this many real rows."""
 TIMES = 4
 """And on this many times as many made ones: they cost little, and leave less to chance."""

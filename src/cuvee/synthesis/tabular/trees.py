@@ -23,7 +23,7 @@ from cuvee.synthesis.tabular.trees_learned import TreesLearned, each
 
 GLANCE = 4_000
 """Which columns say something of which is found out on this many rows."""
-PACE = 6e-8
+PACE = 9e-8
 """Seconds of one core that a row takes for each pair of column and feature, round and order; measured."""
 FEWEST = 500
 """With fewer rows a detector learns nothing that is worth a correction."""
@@ -44,7 +44,7 @@ class Trees(Synthesizer):
     penalty: float = Option(default=8.0, ge=1, description="Rows that draw every leaf towards what is known before.")
     gain: float = Option(default=8.0, ge=0, description="What a split must gain, in nats times two.")
     smallest: int = Option(default=20, ge=LEAST, description="The fewest rows of a leaf.")
-    features: int = Option(default=40, ge=1, description="A column is learned from at most this many others.")
+    features: int = Option(default=30, ge=1, description="A column is learned from at most this many others.")
     rows: int = Option(default=250_000, ge=100, description="Each column of each order sees at most this many rows.")
     worth: float = Option(
         default=0.2, ge=0, le=1, description="Share of a number's variance that others must explain to place it."
