@@ -15,12 +15,12 @@ The sets and the judge are not shipped: CUVEE_SHARED or --shared names the folde
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from outside import GIVEN
 from outside.cells import Log, Work
 from outside.sets import SETS, Split, missing, shared
 from outside.show import show, write
@@ -50,7 +50,7 @@ def compiling(command: list[str]) -> float:
     """Seconds of a tiny fit where no kernel has been compiled before."""
     with tempfile.TemporaryDirectory() as empty:
         done = subprocess.run(
-            command, env=os.environ | {"NUMBA_CACHE_DIR": empty}, capture_output=True, text=True, check=False
+            command, env=GIVEN | {"NUMBA_CACHE_DIR": empty}, capture_output=True, text=True, check=False
         )
     if done.returncode != 0:
         sys.exit(

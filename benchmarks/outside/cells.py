@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from outside import GIVEN
 from outside.judge import Judge
 from outside.sets import Split, load
 
@@ -161,7 +162,7 @@ class Work:
 def run(command: Sequence[str], limit: float) -> str | None:
     """Run a command in a session of its own; says in a line what went wrong, or None."""
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+        process = subprocess.Popen(command, env=GIVEN, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:

@@ -137,7 +137,7 @@ def fit_location(
     if 1 - float(sketch.loss) / variance < worth / 2:
         return None
     # Features that the sketch never asked are not asked again.
-    whole = whole.only(np.unique(sketch.boosted.which))
+    whole = whole.only(np.append(sketch.boosted.which, inputs.width))
     folds = 4 if n < 5_000 else 2
     fold = rng.permutation(n) % folds
     out = linear.copy()
