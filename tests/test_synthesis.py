@@ -230,10 +230,10 @@ def test_the_log_density_of_a_normal_pair_is_right() -> None:
     assert np.mean(fit(Copula(), data).log_prob(data)) == pytest.approx(expected, abs=0.08)
 
 
-def test_auto_takes_the_copula_where_there_is_dependence_and_says_why() -> None:
+def test_auto_takes_the_trees_where_there_is_dependence_and_says_why() -> None:
     model = fit(Auto(), dataset(mixed_table(3000)))
     assert isinstance(model.learned, AutoLearned)
-    assert model.learned.choice == "copula"
+    assert model.learned.choice == "trees"
     assert "pair error" in model.notes[0]
     alone = fit(Auto(candidates=("independent",)), dataset(mixed_table(300)))
     assert isinstance(alone.learned, AutoLearned)

@@ -1,7 +1,7 @@
 """A choice among many codes as a binary tree of decisions, balanced by mass.
 
-A code is a leaf; going to it takes about log2(1 / mass) decisions. A model of the decisions is a model of the codes, and
-neighbouring codes share all but their last decisions, so an estimate borrows strength from its neighbours.
+A code is a leaf; going to it takes about log2(1 / mass) decisions. A model of the decisions is a model of the codes,
+and neighbouring codes share all but their last decisions, so an estimate borrows strength from its neighbours.
 Source: Mnih and Hinton (2009), A scalable hierarchical distributed language model.
 """
 

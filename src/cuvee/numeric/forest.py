@@ -171,7 +171,7 @@ def feature_gains(inputs: Inputs, codes: Ints, counts: NDArray[np.float64], grow
     logits = _logits(decisions, np.zeros((0, 5), np.float32), codes, None)
     gradient, curvature = np.zeros_like(logits), np.zeros_like(logits)
     path = (decisions.start, decisions.node)
-    decision_gradients(codes, *path, decisions.bit, logits, gradient, curvature)
+    decision_gradients(codes, decisions.start, decisions.bit, logits, gradient, curvature)
     gains = np.zeros(len(inputs.fields), np.float32)
     nodes = min(growth.nodes, len(decisions.base))
     scratch, limits = _room(inputs, nodes, growth)
@@ -211,11 +211,11 @@ def _grow(
     width = min(growth.width, len(decisions.base))
     scratch, limits = _room(inputs, min(growth.nodes, width), growth)
     leaves, leaves_t = np.zeros(len(y), np.uint8), np.zeros(len(yt), np.uint8)
-    best, kept, worse = decision_gradients(yt, *path, decisions.bit, logits_t, *spare), 0, 0
+    best, kept, worse = decision_gradients(yt, decisions.start, decisions.bit, logits_t, *spare), 0, 0
     trees: list[tuple[Any, ...]] = []
     values: list[Shorts] = []
     for _ in range(growth.rounds):
-        decision_gradients(y, *path, decisions.bit, logits, gradient, curvature)
+        decision_gradients(y, decisions.start, decisions.bit, logits, gradient, curvature)
         found = np.zeros((growth.leaves, width), np.float32)
         count, which, cut, mask, child = grow_tree(
             *(x, inputs.bins, inputs.categories, y, path, gradient, curvature, scratch, limits, found, leaves)
@@ -231,7 +231,7 @@ def _grow(
         kept_values[fresh] = kept_values[:count].copy()
         trees.append((inputs.fields[which], cut, _masks(inputs, which, cut, mask), child))
         values.append(kept_values[:count])
-        loss = decision_gradients(yt, *path, decisions.bit, logits_t, *spare)
+        loss = decision_gradients(yt, decisions.start, decisions.bit, logits_t, *spare)
         if loss < best - 1e-4 * abs(best):
             best, kept, worse = loss, len(trees), 0
         else:

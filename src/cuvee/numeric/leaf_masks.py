@@ -1,9 +1,10 @@
 """Which leaf a row reaches in many trees at once, by masks instead of walks.
 
-A split that a row passes to the right rules out the leaves on its left; the leaf that is reached is the first one that no
-split rules out. For every bin of every feature the masks of all trees stand side by side, so a row costs one line of
+A split that a row passes to the right rules out the leaves on its left; the leaf that is reached is the first one that
+no split rules out. For every bin of every feature the masks of all trees stand side by side, so a row costs one line of
 memory a feature, whatever the depth of the trees.
-Source: Lucchese et al. (2015), QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees.
+Source: Lucchese et al. (2015), QuickScorer: a fast algorithm to rank documents with additive ensembles of
+regression trees.
 """
 
 import numpy as np

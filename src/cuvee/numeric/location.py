@@ -1,9 +1,9 @@
 """Where a number is expected, given others: what boosting begins with instead of the plain margin.
 
 The normal score of a number that depends closely on others lies around an expected score. A regression (linear, then
-boosted trees) gives that score and how far values scatter around it, and a table says how the scatter is shaped. From these
-follow the log odds of every decision about the number's code; trees with vector leaves then correct what is left.
-Source: the idea of boosting from a model is in Friedman (2001), section 4; normal scores are those of a Gaussian copula.
+boosted trees) gives that score and how far values scatter around it, and a table says how the scatter is shaped. From
+these follow the log odds of every decision about the number's code; trees with vector leaves then correct what is left.
+Source: boosting from a model is in Friedman (2001), section 4; normal scores are those of a Gaussian copula.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 One tree serves all decisions of a target at once: rows are split on their features, and each leaf says how far every
 decision's log odds move there. Gradients and curvatures are those of the decisions' logistic losses, so the sum of the
 losses is the negative log likelihood of the code.
-Source: Friedman (2001), Greedy function approximation; Chen and Guestrin (2016), XGBoost, eq. 5-7, with a vector per leaf.
+Source: Friedman (2001), Greedy function approximation; Chen and Guestrin (2016), XGBoost, eq. 5-7, a vector per leaf.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ Words = NDArray[np.uint64]
 
 @compiled
 def decision_gradients(
-    codes: Ints, start: Ints, node: Ints, bit: Bytes, logits: Narrow, gradient: Narrow, curvature: Narrow
+    codes: Ints, start: Ints, bit: Bytes, logits: Narrow, gradient: Narrow, curvature: Narrow
 ) -> float:
     """Gradient and curvature of every row's decisions, (n, depth); returns the sum of the rows' losses in nats."""
     loss = 0.0
@@ -344,10 +344,7 @@ def grow_tree(
         for i in range(a, b):
             r = rows[i]
             v = features[f, r]
-            if mask != 0:
-                right = ((mask >> np.uint64(v)) & np.uint64(1)) != 0
-            else:
-                right = v > cut
+            right = ((mask >> np.uint64(v)) & np.uint64(1)) != 0 if mask != 0 else v > cut
             if right:
                 spare[high] = r
                 high += 1

@@ -40,7 +40,7 @@ WIDEST_CIRCUIT = 100
 """Columns beyond which the circuit is not tried: trees are faster there, and no worse."""
 CIRCUIT_PACE = 4e-5
 """Seconds that the circuit takes for a cell; measured."""
-CLOSE = 0.005
+CLOSE = 0.015
 """Candidates whose costs differ by less are as good as each other; the first of them is taken."""
 
 
@@ -173,8 +173,8 @@ def _decide(evidence: Sequence[Evidence], skipped: Sequence[str]) -> tuple[str, 
     refused = [e.name for e in evidence if e.memorised]
     also = f" {', '.join(map(repr, refused))} gave back training rows and was refused." if refused else ""
     also += f" {', '.join(map(repr, skipped))} was left out for want of time." if skipped else ""
-    return (
-        best.name,
-        f"{best.name!r} was chosen by what it makes of rows held out (detector: 0.5 is best; pair error and near copies: "
-        f"lower is better): {shown}.{also}",
+    reason = (
+        f"{best.name!r} was chosen by what it makes of rows held out (detector: 0.5 is best; pair error and near "
+        f"copies: lower is better): {shown}.{also}"
     )
+    return best.name, reason

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Self
 
 import numpy as np
@@ -44,7 +43,6 @@ class Evidence:
         near: Share of made rows nearer to a learned row than 99 % of held-out rows are.
         memorised: Whether that is more than chance and real rows explain.
         likelihood: Mean log density of held-out rows in nats, where it is defined.
-        seconds: How long it took.
     """
 
     name: str
@@ -53,7 +51,6 @@ class Evidence:
     near: float
     memorised: bool
     likelihood: float | None
-    seconds: float
 
     @property
     def cost(self) -> float:
@@ -64,7 +61,7 @@ class Evidence:
         likely = "" if self.likelihood is None else f", log-likelihood {self.likelihood:.1f}"
         return (
             f"{self.name} detector {self.detection:.2f}, pair error {self.pairs:.3f}, near copies {self.near:.1%}"
-            f"{likely}, {self.seconds:.1f} s"
+            f"{likely}"
         )
 
 
@@ -99,16 +96,14 @@ class Race:
 
     def run(self, name: str, spec: Synthesizer, *, rng: Generator) -> Evidence:
         """Fit one candidate and compare."""
-        began = monotonic()
         learned = spec.fit(self.seen, rng=rng)
         made = learned.sample(self.unseen.height, start=0, rng=rng)[self.seen.name]
         density = learned.log_prob(self.seen.with_frame(self.seen.name, self.unseen))
-        seconds = monotonic() - began
         one, other = (self._ranks(f, rng) for f in (self.unseen, made))
         auc = max(detector_auc(one, other, rng=rng), trees_auc(one, other, rng=rng))
         near, memorised = self._near(made)
         likelihood = None if density is None or not np.isfinite(density).all() else float(density.mean())
-        return Evidence(name, _pair_error(one, other), auc, near, memorised, likelihood, seconds)
+        return Evidence(name, _pair_error(one, other), auc, near, memorised, likelihood)
 
     def _ranks(self, frame: pl.DataFrame, rng: Generator) -> Floats:
         """The ranks of the columns, (n, columns)."""

@@ -1,4 +1,4 @@
-"""Chains of boosted trees in several column orders: every column given those before it, and any order may come first."""
+"""Chains of boosted trees in several column orders: every column given those before it."""
 
 from os import cpu_count
 from typing import ClassVar, final

@@ -121,7 +121,7 @@ class TreesLearned(Learned):
         """The part of every cell in its row's log density, (n, columns) in nats; columns that follow from others: 0.
 
         A cell counts with its log density given the columns before it, in the mean over the column orders, each
-        weighted with how well it explains the row. What the mixture adds is spread evenly, so that cells sum to the row.
+        weighted with how well it explains the row. What the mixture adds is spread evenly: cells sum to the row.
         """
         n, width = data.frame.height, len(self.coding.codecs)
         result = np.zeros((n, width))
