@@ -40,6 +40,8 @@ WIDEST_CIRCUIT = 100
 """Columns beyond which the circuit is not tried: trees are faster there, and no worse."""
 CIRCUIT_PACE = 4e-5
 """Seconds that the circuit takes for a cell; measured."""
+QUICK: Mapping[str, Any] = {"orders": 4, "rounds": 15, "rate": 0.5}
+"""How trees are grown in the comparison: what more effort buys there is not worth its time."""
 CLOSE = 0.015
 """Candidates whose costs differ by less are as good as each other; the first of them is taken."""
 
@@ -122,9 +124,9 @@ class Auto(Synthesizer):
         # That only those were asked for that can't take it is left to their own sentence.
         return tuple(n for n in names if frame.width <= limits.get(n, frame.width)) or names
 
-    def _spec(self, name: str, seconds: float | None = None) -> Synthesizer:
+    def _spec(self, name: str, seconds: float, **options: Any) -> Synthesizer:
         if name == "trees":
-            return Trees(least=self.least, time_budget=seconds)
+            return Trees(least=self.least, time_budget=seconds, **options)
         if name == "circuit":
             return Circuit(least=self.least)
         return Copula(shrink=None, least=self.least) if name == "copula" else Independent(least=self.least)
@@ -143,7 +145,7 @@ class Auto(Synthesizer):
                 skipped.append(name)
                 continue
             watch(Event("compare", done, len(names), name))
-            found.append(race.run(name, self._spec(name, LONGEST / 8), rng=rng))
+            found.append(race.run(name, self._spec(name, LONGEST / 8, **QUICK), rng=rng))
         watch(Event("compare", len(names), len(names)))
         return _decide(found, skipped)
 
@@ -151,7 +153,7 @@ class Auto(Synthesizer):
 def _seconds(name: str, n: int, d: int) -> float:
     """About how long a candidate takes in the comparison."""
     if name == "trees":
-        return Trees().seconds(n, d)
+        return Trees(**QUICK).seconds(n, d)
     return CIRCUIT_PACE * n * d if name == "circuit" else 0.0
 
 

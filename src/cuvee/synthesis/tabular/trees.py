@@ -1,5 +1,6 @@
 """Chains of boosted trees in several column orders: every column given those before it."""
 
+from dataclasses import dataclass, replace
 from os import cpu_count
 from typing import ClassVar, final
 
@@ -31,16 +32,50 @@ SMALL = 2_000
 """With fewer rows than this a fifth of them, not a tenth, decides when to stop."""
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is done.
+
+    Attributes:
+        orders: Column orders.
+        rounds: Trees of one column at most.
+        rate: How far each goes.
+        rows: Rows that each column of each order sees at most.
+    """
+
+    orders: int
+    rounds: int
+    rate: float
+    rows: int
+
+    def seconds(self, n: int, pairs: float) -> float:
+        """About how long a fit of n rows and so many pairs of column and feature takes on this machine."""
+        # Trees stop by themselves after about so many steps of this size.
+        rounds = min(self.rounds, 7.5 / self.rate)
+        return 1.3 * PACE * min(n, self.rows) * pairs * self.orders * rounds / (cpu_count() or 1)
+
+
+EFFORTS = ((2e6, (8, 40, 0.25)), (5e6, (4, 25, 0.35)), (np.inf, (4, 15, 0.5)))
+"""Orders, rounds and rate for tables of up to so many rows times pairs of column and feature: more and smaller steps
+are worth their time where there is little of it; benchmarks/RESULTS.md has what they buy."""
+
+
 @final
 class Trees(Synthesizer):
     """Learn every column given those before it with boosted trees, in several column orders."""
 
     learned: ClassVar[type[Learned]] = TreesLearned
 
-    orders: int = Option(default=4, ge=1, le=64, description="Column orders; each row is drawn from one of them.")
-    rounds: int = Option(default=15, ge=1, le=500, description="Trees of one column at most.")
+    orders: int | None = Option(
+        default=None, ge=1, le=64, description="Column orders, one a row; by the table's size if not said."
+    )
+    rounds: int | None = Option(
+        default=None, ge=1, le=500, description="Trees of one column at most; by the table's size if not said."
+    )
     leaves: int = Option(default=32, ge=2, le=32, description="Leaves of one tree at most.")
-    rate: float = Option(default=0.5, gt=0, le=1, description="How far each tree goes.")
+    rate: float | None = Option(
+        default=None, gt=0, le=1, description="How far each tree goes; by the table's size if not said."
+    )
     penalty: float = Option(default=5.0, ge=1, description="Rows that draw every leaf towards what is known before.")
     gain: float = Option(default=4.0, ge=0, description="What a split must gain, in nats times two.")
     smallest: int = Option(default=20, ge=LEAST, description="The fewest rows of a leaf.")
@@ -59,19 +94,19 @@ class Trees(Synthesizer):
         coding = fit_coding(data, least=self.least, rng=rng, watch=watch)
         layout = Layout.of(coding.fields)
         d, n = len(coding.fields), data.frame.height
-        spec = self._within_budget(n, d)
-        watch(Event("estimate", note=f"about {max(round(spec.seconds(n, d)), 1)} s"))
-        lesson = spec.lesson(data, coding, layout, rng)
-        orders = [rng.permutation(d).tolist() for _ in range(spec.orders)]
-        rngs = rng.spawn(spec.orders * d)
-        links: list[Link | None] = [None] * (spec.orders * d)
+        effort = self.effort(n, d)
+        watch(Event("estimate", note=f"about {max(round(effort.seconds(n, self._pairs(d))), 1)} s"))
+        lesson = self._lesson(data, coding, layout, effort, rng)
+        orders = [rng.permutation(d).tolist() for _ in range(effort.orders)]
+        rngs = rng.spawn(effort.orders * d)
+        links: list[Link | None] = [None] * (effort.orders * d)
 
         def learn(number: int) -> None:
             k, place = divmod(number, d)
             links[number] = lesson.link(orders[k][place], orders[k][:place], rngs[number])
 
         each(learn, len(links), watch=watch, step="trees")
-        chains = tuple(tuple(x for x in links[k * d : (k + 1) * d] if x is not None) for k in range(spec.orders))
+        chains = tuple(tuple(x for x in links[k * d : (k + 1) * d] if x is not None) for k in range(effort.orders))
         learned = TreesLearned(coding, layout, chains, n, self.model_dump(mode="json"))
         if not self.correct or d < 2 or n < FEWEST:
             return learned
@@ -80,22 +115,32 @@ class Trees(Synthesizer):
         watch(Event("correction", 1, 1))
         return corrected
 
+    def effort(self, n: int, d: int) -> Effort:
+        """What is done for n rows of d columns: by their size, and less where the time would not do."""
+        pairs = self._pairs(d)
+        levels = [e for most, e in EFFORTS if n * pairs <= most]
+        efforts = [
+            Effort(self.orders or orders, self.rounds or rounds, self.rate or rate, self.rows)
+            for orders, rounds, rate in levels
+        ]
+        if self.time_budget is None:
+            return efforts[0]
+        budget = self.time_budget
+        last = efforts[-1]
+        efforts += [replace(last, orders=k) for k in range(last.orders - 1, 1, -1)]
+        effort = next((e for e in efforts if e.seconds(n, pairs) <= budget), efforts[-1])
+        over = effort.seconds(n, pairs) / budget
+        return effort if over <= 1 else replace(effort, rows=max(int(min(n, effort.rows) / over), 2_000))
+
     def seconds(self, n: int, d: int) -> float:
         """About how long a fit of n rows and d columns takes on this machine."""
-        work = min(n, self.rows) * d * min(d / 2, self.features) * self.orders * min(self.rounds, 15)
-        return 1.3 * PACE * work / (cpu_count() or 1)
+        return self.effort(n, d).seconds(n, self._pairs(d))
 
-    def _within_budget(self, n: int, d: int) -> "Trees":
-        """The same with fewer orders, then fewer rows, where the time would not do."""
-        if self.time_budget is None:
-            return self
-        spec = self
-        while spec.orders > 2 and spec.seconds(n, d) > self.time_budget:
-            spec = spec.model_copy(update={"orders": spec.orders - 1})
-        over = spec.seconds(n, d) / self.time_budget
-        return spec if over <= 1 else spec.model_copy(update={"rows": max(int(min(n, spec.rows) / over), 2_000)})
+    def _pairs(self, d: int) -> float:
+        """Pairs of column and feature in one order."""
+        return d * min(d / 2, self.features)
 
-    def lesson(self, data: Dataset, coding: Coding, layout: Layout, rng: Generator) -> Lesson:
+    def _lesson(self, data: Dataset, coding: Coding, layout: Layout, effort: Effort, rng: Generator) -> Lesson:
         """The training rows as chains see them."""
         codes, known, within = coding.places(data, rng=rng)
         d, n = codes.shape
@@ -109,11 +154,11 @@ class Trees(Synthesizer):
         ]
         repeats = find_repeats([s if s is not None and _plain_number(s.dtype) else None for s in numbers])
         growth = Growth(
-            *(self.rounds, self.leaves, self.rate, self.penalty, self.smallest, self.gain),
+            *(effort.rounds, self.leaves, effort.rate, self.penalty, self.smallest, self.gain),
             held=0.2 if n < SMALL else 0.1,
         )
         gains = _gains(coding, layout, features, codes, growth, rng) if d > self.features + 1 else None
-        limits = (self.features, self.rows, self.worth)
+        limits = (self.features, effort.rows, self.worth)
         return Lesson(coding, layout, rows, features, known, repeats, gains, growth, *limits)
 
 
