@@ -12,6 +12,7 @@ from cuvee.numeric.boosted import PARTS, Inputs, pack_trees
 from cuvee.numeric.decisions import Decisions, plan_decisions
 from cuvee.numeric.leaf_masks import left_to_right, masks_of
 from cuvee.numeric.location import Expected, decision_bounds, located_logits
+from cuvee.numeric.masked_sampling import Allowed, draw_allowed
 from cuvee.numeric.vector_sampling import UNIT, Packed, Shorts, code_log_prob, draw_codes
 from cuvee.numeric.vector_trees import add_leaves, best_split, decision_gradients, grow_tree, route
 
@@ -88,6 +89,42 @@ class Forest:
             (self.bounds, *(where or _NOWHERE)),
             np.uint64(seed),
             codes,
+        )
+
+    def draw_allowed(
+        self,
+        features: Bytes,
+        rows: Ints,
+        allowed: Allowed,
+        *,
+        seed: int,
+        codes: Ints,
+        weights: NDArray[np.float64],
+        where: Where | None = None,
+    ) -> None:
+        """Draw allowed codes for some rows, and add how likely what is allowed was.
+
+        Args:
+            features: Bins of the fields.
+            rows: Which rows.
+            allowed: What each of these rows may have.
+            seed: Row r uses the numbers of (seed, r).
+            codes: (n,), filled in these rows.
+            weights: (n,), filled in these rows: the log probability of what is allowed; -inf where nothing is.
+            where: As in `draw`.
+        """
+        d = self.decisions
+        draw_allowed(
+            features,
+            rows,
+            self.packed,
+            masks_of(*self.packed[:6]),
+            (d.child, d.base, d.spans),
+            (self.bounds, *(where or _NOWHERE)),
+            (allowed.lines, allowed.line, allowed.low, allowed.high, *allowed.counts()),
+            np.uint64(seed),
+            codes,
+            weights,
         )
 
     def log_prob(self, features: Bytes, codes: Ints, *, where: Where | None = None) -> NDArray[np.float64]:

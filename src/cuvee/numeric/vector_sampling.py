@@ -17,7 +17,7 @@ UNIT = 1 / 1024
 
 
 @compiled
-def _mix(x: np.uint64) -> np.uint64:
+def mix(x: np.uint64) -> np.uint64:
     """A hash of 64 bits. Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -61,7 +61,7 @@ def draw_codes(
         reach(features, r, masks, over, leaves)
         for t in range(trees):
             leaves[t] += leaf[t]
-        state = _mix(seed + np.uint64(r) * np.uint64(0x9E3779B97F4A7C15))
+        state = mix(seed + np.uint64(r) * np.uint64(0x9E3779B97F4A7C15))
         at = 0
         low, high = np.float32(0.0), np.float32(1.0)
         if located:
@@ -73,7 +73,7 @@ def draw_codes(
                 for t in range(trees):
                     units += np.int32(values[leaves[t], at])
             z = np.float32(units) * np.float32(UNIT)
-            state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
+            state = mix(state + np.uint64(0x9E3779B97F4A7C15))
             u = np.float32(state >> np.uint64(40)) * np.float32(2.0**-24)
             if located:
                 cut = level(bounds[at, 1], centre[i], scale[i], table)
