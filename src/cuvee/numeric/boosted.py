@@ -9,8 +9,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cuvee.numeric.compiled import compiled
+from cuvee.numeric.growing import Grower
 from cuvee.numeric.leaf_masks import Masks, left_to_right, masks_of, reach
-from cuvee.numeric.vector_trees import grow_tree, route
+from cuvee.numeric.vector_trees import route
 
 Narrow = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -161,25 +162,16 @@ def _fit(
     best, kept, worse = plain, 0, 0
     trees: list[tuple[Any, ...]] = []
     values: list[Narrow] = []
+    grower = Grower()
     for _ in range(rounds):
         gradient, curvature = _moves(y, z, binary=binary)
         # A split of noise gains about one variance; four of them are asked for.
         gain = 4.0 if binary else 4 * float(np.var(y - z))
         limits = np.array([penalty, least, gain, 1, 20_000, rate], np.float32)
         found = np.zeros((leaves, 1), np.float32)
-        count, which, cut, mask, child = grow_tree(
-            one.features,
-            inputs.bins,
-            inputs.categories,
-            codes,
-            PATH,
-            gradient[:, None],
-            curvature[:, None],
-            scratch,
-            limits,
-            found,
-            mine,
-        )
+        given = (one.features, inputs.bins, inputs.categories, codes, PATH)
+        moves = (gradient[:, None], curvature[:, None])
+        count, which, cut, mask, child = grower.grow(given, moves, scratch, limits, (found, mine))
         if count == 1:
             break
         route(other.features, which, cut, mask, child, theirs)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from cuvee.numeric.boosted import PARTS, Inputs, pack_trees
 from cuvee.numeric.decisions import Decisions, plan_decisions
+from cuvee.numeric.growing import Grower
 from cuvee.numeric.leaf_masks import left_to_right, masks_of
 from cuvee.numeric.location import Expected, decision_bounds, located_logits
 from cuvee.numeric.masked_sampling import Allowed, draw_allowed
 from cuvee.numeric.vector_sampling import UNIT, Packed, Shorts, code_log_prob, draw_codes
-from cuvee.numeric.vector_trees import add_leaves, best_split, decision_gradients, grow_tree, route
+from cuvee.numeric.vector_trees import add_leaves, best_split, decision_gradients, route
 
 Ints = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
@@ -172,6 +173,7 @@ def fit_forest(
     *,
     expected: Expected | None = None,
     edges: NDArray[np.float64] | None = None,
+    missing: int = 0,
 ) -> Forest:
     """Fit the distribution of a code.
 
@@ -183,8 +185,9 @@ def fit_forest(
         rng: For the rows that are held out.
         expected: Where the code's score is expected.
         edges: (m + 1,), the scores between codes, where it is.
+        missing: How many of the first codes stand for missing values.
     """
-    decisions = plan_decisions(counts)
+    decisions = plan_decisions(counts, missing=missing)
     bounds = np.zeros((0, 5), np.float32)
     if expected is not None and edges is not None:
         bounds = decision_bounds(decisions, edges, counts / counts.sum())
@@ -251,12 +254,12 @@ def _grow(
     best, kept, worse = decision_gradients(yt, decisions.start, decisions.bit, logits_t, *spare), 0, 0
     trees: list[tuple[Any, ...]] = []
     values: list[Shorts] = []
+    grower = Grower()
     for _ in range(growth.rounds):
         decision_gradients(y, decisions.start, decisions.bit, logits, gradient, curvature)
         found = np.zeros((growth.leaves, width), np.float32)
-        count, which, cut, mask, child = grow_tree(
-            *(x, inputs.bins, inputs.categories, y, path, gradient, curvature, scratch, limits, found, leaves)
-        )
+        given = (x, inputs.bins, inputs.categories, y, path)
+        count, which, cut, mask, child = grower.grow(given, (gradient, curvature), scratch, limits, (found, leaves))
         if count == 1:
             break
         kept_values = np.rint(np.clip(found / UNIT, -32_767, 32_767)).astype(np.int16)

@@ -274,6 +274,7 @@ def grow_tree(
     limits: Narrow,
     values: Narrow,
     leaves: Bytes,
+    forced: int,
 ) -> tuple[int, Ints, Bytes, Words, Ints]:
     """Grow one tree, the most promising leaf first.
 
@@ -290,6 +291,7 @@ def grow_tree(
             rows that a split is looked for in, and the rate of learning.
         values: (most leaves, nodes), filled with the leaves' values.
         leaves: (n,), filled with the rows' leaves.
+        forced: The feature whose middle is the first split, whatever it gains; -1 for none.
 
     Returns:
         The number of leaves, and for every split its feature, cut, mask and children (a split, or leaf l as -1 - l).
@@ -313,6 +315,11 @@ def grow_tree(
     count, splits = 1, 0
     fresh = np.zeros(2, np.int64)
     todo = 1
+    if forced >= 0:
+        todo = 0
+        gains[0], choice[0, 0], choice[0, 1] = limits[2], forced, np.median(features[forced]) - 0.5
+        if categories[forced] != 0:
+            masks[0] = ~np.uint64(0) << np.uint64(choice[0, 1] + 1)
     while True:
         for j in range(todo):
             leaf = fresh[j]

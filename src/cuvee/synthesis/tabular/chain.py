@@ -217,7 +217,10 @@ class Lesson:
         if expected is not None:
             last = np.searchsorted(expected.location.bins, expected.centre).astype(np.uint8)
             some = some.with_last(last)
-        forest = fit_forest(some, codes[rows], counts, self.growth, rng, expected=expected, edges=edges)
+        missing = int(layout.missing[field])
+        forest = fit_forest(
+            some, codes[rows], counts, self.growth, rng, expected=expected, edges=edges, missing=missing
+        )
         return Link(field, forest, None if expected is None else expected.location, partners, repeats)
 
     def _expected(self, field: int, chosen: Codes, inputs: Inputs, rows: NDArray[np.int64], rng: Generator) -> Any:
