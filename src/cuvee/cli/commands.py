@@ -24,7 +24,9 @@ Data = Annotated[
 MaybeOut = Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where to write.")]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on standard output.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
-Rows = Annotated[int, Parameter(name=["--rows", "-n"], help="How many rows to make.")]
+Rows = Annotated[
+    int | None, Parameter(name=["--rows", "-n"], help="How many rows to make; with --given, as many as that has.")
+]
 Workers = Annotated[
     int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
 ]
@@ -212,8 +214,10 @@ def sample(
     model: Path,
     /,
     *,
-    rows: Rows,
+    rows: Rows = None,
     out: Data,
+    where: str | None = None,
+    given: str | None = None,
     parts: Annotated[bool, Parameter(negative=())] = False,
     workers: Workers = None,
     seed: Seed = 0,
@@ -222,6 +226,8 @@ def sample(
 
     Args:
         model: The model's folder.
+        where: What must be true of every row, such as "age >= 60 and state in ('CA', 'NY')".
+        given: Rows of some of the columns: their cells stay, the others and empty ones are drawn to go with them.
         parts: Write a folder of numbered Parquet files. Interrupted, the same command makes only the missing ones.
     """
     from cuvee import verbs
@@ -229,7 +235,8 @@ def sample(
 
     form = "csv" if out == "-" else None
     with progress.drawn() as watch:
-        verbs.sample(model, rows, to=out, parts=parts, form=form, seed=seed, workers=workers, watch=watch)
+        asked = {"where": where, "given": given}
+        verbs.sample(model, rows, to=out, parts=parts, form=form, **asked, seed=seed, workers=workers, watch=watch)
 
 
 @app.command

@@ -4,6 +4,7 @@ A plug-in is a frozen pydantic model (a `Spec`: what the user chose, written the
 command line) with one method that does the work. Each class here is abstract, and every plug-in is final.
 """
 
+from cuvee.core.asked import Asked, Method, draw_asked
 from cuvee.core.durations import seconds_of
 from cuvee.core.model import ARRAYS, FORMAT, MANIFEST, VERSION, Model, block_count
 from cuvee.core.plugins import (
@@ -22,7 +23,7 @@ from cuvee.core.sampling import BLOCK, cores, in_order, thread_count
 from cuvee.core.scores import Metric, Score, Scores, Trial
 
 __all__ = [
-    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Event", "Learned", "Metric", "Model", "Rule",
-    "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer", "Trial", "Watch", "block_count", "cores", "in_order",
-    "seconds_of", "silent", "thread_count",
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Event", "Learned", "Method", "Metric",
+    "Model", "Rule", "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer", "Trial", "Watch", "block_count",
+    "cores", "draw_asked", "in_order", "seconds_of", "silent", "thread_count",
 ]  # fmt: skip

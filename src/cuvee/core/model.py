@@ -1,7 +1,7 @@
 """A fitted synthesizer: what was chosen, what was learned, and what can be done with it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +13,10 @@ import polars as pl
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from cuvee.core.asked import NOTHING, Asked, Method, draw_asked
 from cuvee.core.plugins import Event, Learned, Synthesizer, Watch, silent
 from cuvee.core.sampling import BLOCK, in_order, thread_count
+from cuvee.data.conditions_text import condition_of
 from cuvee.data.dataset import Dataset
 from cuvee.data.dtypes import dtype_to_json
 from cuvee.data.errors import ModelError
@@ -51,36 +53,92 @@ class Model:
     notes: tuple[str, ...] = ()
     guarantee: Mapping[str, float] | None = None
 
-    def sample(self, n: int, *, seed: int = 0, workers: int | None = None, watch: Watch = silent) -> Dataset:
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        where: Any = None,
+        given: Any = None,
+        seed: int = 0,
+        workers: int | None = None,
+        watch: Watch = silent,
+    ) -> Dataset:
         """Make n rows (of the root table, where there are several).
 
         The same seed gives the same bytes, whatever the number of workers. Rows come in blocks of `BLOCK`, each from
         `SeedSequence(seed, block)`.
 
         Args:
-            n: How many.
+            n: How many; None for as many as are given.
+            where: What must be true of every row: text such as "age >= 60 and state in ('CA', 'NY')", or a mapping
+                such as {"age": (60, None), "state": ["CA", "NY"]}; see `cuvee.data.conditions`.
+            given: Rows of some of the columns: a dataset or any data frame. Their cells stay as they are, the others
+                (columns that are not there, and nulls) are drawn to go with them.
             seed: The same seed gives the same rows.
             workers: Threads that make blocks at the same time; None takes the cores there are.
             watch: Told of progress.
 
         Raises:
-            ModelError: n, the seed or the number of workers is no number that can be.
+            ModelError: n, the seed or the number of workers is no number that can be, or there are no such rows.
         """
-        blocks = list(self.blocks(n, seed=seed, workers=workers, watch=watch))
+        asked = self.asked(where, given)
+        n = asked.size(n)
+        blocks = list(self.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked))
         tables = {t: pl.concat([b[t] for b in blocks]) if len(blocks) > 1 else blocks[0][t] for t in blocks[0]}
         return Dataset(tables, _without_broken_keys(self.schema, tables))
 
     def blocks(
-        self, n: int, *, seed: int = 0, workers: int | None = 1, watch: Watch = silent
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        workers: int | None = 1,
+        watch: Watch = silent,
+        asked: Asked = NOTHING,
     ) -> Iterable[Mapping[str, pl.DataFrame]]:
         """The rows of `sample`, block by block, in constant memory."""
         count = block_count(n)
-        for k, block in enumerate(in_order(lambda k: self.block(k, n, seed=seed), range(count), thread_count(workers))):
-            yield block
-            watch(Event("sample", min((k + 1) * BLOCK, n), n))
 
-    def block(self, k: int, n: int, *, seed: int = 0) -> Mapping[str, pl.DataFrame]:
+        def make(k: int) -> tuple[Mapping[str, pl.DataFrame], Method | None]:
+            return self._block(k, n, seed=seed, asked=asked)
+
+        methods: list[Method] = []
+        for k, (block, method) in enumerate(in_order(make, range(count), thread_count(workers))):
+            yield block
+            methods += [method] if method is not None else []
+            watch(Event("sample", min((k + 1) * BLOCK, n), n))
+        if methods:
+            watch(Event("asked", 1, 1, str(Method.of_all(methods))))
+
+    def asked(self, where: Any = None, given: Any = None, *, filled: Sequence[str] = ()) -> Asked:
+        """What is asked of rows, checked against the columns of training.
+
+        Raises:
+            CuveeError: The condition can't be read, or a column is not there or holds something else.
+        """
+        condition = condition_of(where)
+        if where is None and given is None and not filled:
+            return NOTHING
+        tables = self.learned.sample(0, start=0, rng=np.random.default_rng(0))
+        if len(tables) > 1:
+            raise ModelError(f"Rows can be asked for of one table, and this model makes {len(tables)}.")
+        (name, empty), *_ = tables.items()
+        condition.truth(empty)
+        frame = None
+        if given is not None:
+            frame = _known_cells(given.frame if isinstance(given, Dataset) else ingest(given, name)[0], empty, name)
+        return Asked(condition, frame, tuple(filled))
+
+    def block(self, k: int, n: int, *, seed: int = 0, asked: Asked = NOTHING) -> Mapping[str, pl.DataFrame]:
         """Block k of the n rows of `sample`, made alone: rows k * `BLOCK` to (k + 1) * `BLOCK`.
+
+        Raises:
+            ModelError: There is no such block, or n or the seed is no number that can be.
+        """
+        return self._block(k, n, seed=seed, asked=asked)[0]
+
+    def _block(self, k: int, n: int, *, seed: int, asked: Asked) -> tuple[Mapping[str, pl.DataFrame], Method | None]:
+        """Block k, and how what was asked was met.
 
         Raises:
             ModelError: There is no such block, or n or the seed is no number that can be.
@@ -91,8 +149,10 @@ class Model:
         if not 0 <= k < count:
             raise ModelError(f"{n:,} rows have the blocks 0 to {count - 1}, of {BLOCK:,} rows each; there is no {k}.")
         start = k * BLOCK
-        rng = np.random.default_rng(SeedSequence(seed, spawn_key=(k,)))
-        return self.learned.sample(min(BLOCK, n - start), start=start, rng=rng)
+        size, sequence = min(BLOCK, n - start), SeedSequence(seed, spawn_key=(k,))
+        if asked:
+            return draw_asked(self.learned, size, asked.rows(start, size), start=start, seed=sequence)
+        return self.learned.sample(size, start=start, rng=np.random.default_rng(sequence)), None
 
     def log_prob(self, data: Any) -> NDArray[np.float64]:
         """Log density of each row under the model, (n,) in nats: the lower, the odder the row.
@@ -292,4 +352,28 @@ def _fitted(frame: pl.DataFrame, schema: pl.Schema, table: str) -> pl.DataFrame:
                 )
             column = cast
         columns.append(column)
+    return pl.DataFrame(columns)
+
+
+def _known_cells(frame: pl.DataFrame, empty: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Given rows in the dtypes of training.
+
+    Raises:
+        ModelError: They have a column that training had not, or a value that its dtype can't hold.
+    """
+    columns: list[pl.Series] = []
+    for series in frame.iter_columns():
+        if series.name not in empty.columns:
+            raise ModelError(
+                f"The given rows have a column {series.name!r} that table {table!r} has not."
+                f"{did_you_mean(series.name, empty.columns)}"
+            )
+        cast = series.cast(empty.schema[series.name], strict=False)
+        lost = cast.null_count() - series.null_count()
+        if lost:
+            raise ModelError(
+                f"Column {series.name!r} of the given rows is {series.dtype}, and {lost:,} of its values are no "
+                f"{empty.schema[series.name]}, which the model was fitted on."
+            )
+        columns.append(cast)
     return pl.DataFrame(columns)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
+
+if TYPE_CHECKING:
+    from cuvee.core.asked import Asked
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -147,6 +150,29 @@ class Learned(ABC):
         Returns:
             Every table of the dataset, with the columns and dtypes of training.
         """
+
+    def sample_asked(
+        self, n: int, asked: "Asked", *, start: int, rng: Generator
+    ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
+        """Make n rows that are as asked, as far as this synthesizer can; None where it can't at all.
+
+        Rows that only turn out wrong when they are whole (a comparison between three columns) may be returned: whoever
+        calls looks at all of them, and asks for those again.
+
+        Args:
+            n: How many; as many as are given, where cells are given.
+            asked: A condition on all rows, and given cells, row by row.
+            start: The number of the first row in the whole sample.
+            rng: For what is drawn.
+
+        Returns:
+            The table, given cells unchanged; and the share of effective candidates, 1 where all were as good as any.
+
+        Raises:
+            ModelError: There can be no such rows; the message says why.
+        """
+        del n, asked, start, rng
+        return None
 
     @abstractmethod
     def state(self) -> tuple[Mapping[str, Any], Arrays]:

@@ -118,10 +118,12 @@ class Forest:
         draw_allowed(
             features,
             rows,
-            self.packed,
-            masks_of(*self.packed[:6]),
-            (d.child, d.base, d.spans),
-            (self.bounds, *(where or _NOWHERE)),
+            (
+                self.packed,
+                masks_of(*self.packed[:6]),
+                (d.child, d.base, d.spans),
+                (self.bounds, *(where or _NOWHERE)),
+            ),
             (allowed.lines, allowed.line, allowed.low, allowed.high, *allowed.counts()),
             np.uint64(seed),
             codes,

@@ -103,7 +103,7 @@ def _masses(
     allowed: tuple[Narrow, Ints, Ints, float, float],
     room: tuple[Doubles, Doubles, Ints, Ints],
 ) -> None:
-    """Fill, from the root down to where all or nothing is allowed, each decision's chance of right and allowed share."""
+    """Fill each decision's chance of right and its allowed share, down to where all or nothing is allowed."""
     child, base, spans = tree
     bounds, centre, scale, table = where
     line, wholes, somes, low, high = allowed
@@ -142,10 +142,7 @@ def _masses(
 def draw_allowed(
     features: Bytes,
     rows: Ints,
-    packed: Packed,
-    masks: Masks,
-    tree: tuple[Ints, Narrow, Ints],
-    where: tuple[Narrow, Narrow, Narrow, Narrow],
+    model: tuple[Packed, Masks, tuple[Ints, Narrow, Ints], tuple[Narrow, Narrow, Narrow, Narrow]],
     allowed: tuple[Narrow, Ints, Doubles, Doubles, Ints, Ints],
     seed: np.uint64,
     codes: Ints,
@@ -156,15 +153,13 @@ def draw_allowed(
     Args:
         features: (n, fields), bins of what was drawn before.
         rows: Which rows.
-        packed: The trees.
-        masks: Their leaf masks.
-        tree: The decisions' children, log odds and spans.
-        where: As for `draw_codes`.
+        model: The trees, their leaf masks, the decisions' children, log odds and spans, and where as for `draw_codes`.
         allowed: Lines, and line, low and high of each of `rows`, and the lines' counts, see `Allowed`.
         seed: Row r uses the numbers of (seed, r) alone.
         codes: (n,), filled in these rows; left as they are where nothing is allowed.
         weights: (n,), filled in these rows: the log probability of what is allowed.
     """
+    packed, masks, tree, where = model
     child, base, spans = tree
     bounds, centres, scales, table = where
     lines, line, lows, highs, wholes, somes = allowed
@@ -175,14 +170,14 @@ def draw_allowed(
     over = np.zeros(trees, np.uint32)
     right, mass = np.zeros(len(base)), np.zeros(len(base))
     stack, seen = np.zeros(len(base) + 1, np.int32), np.zeros(len(base) + 1, np.int32)
-    centre, scale = np.float32(0.0), np.float32(1.0)
+    centre, scale = 0.0, 1.0
     for i in range(len(rows)):
         r, g = rows[i], line[i]
         reach(features, r, masks, over, leaves)
         for t in range(trees):
             leaves[t] += leaf[t]
         if located:
-            centre, scale = centres[i], scales[i]
+            centre, scale = float(centres[i]), float(scales[i])
         low, high = lows[i], highs[i]
         these = (lines[g], wholes[g], somes[g], low, high)
         _masses(packed, leaves, tree, (bounds, centre, scale, table), these, (right, mass, stack, seen))
@@ -191,7 +186,7 @@ def draw_allowed(
             continue
         weights[r] = np.log(mass[0])
         state = mix(seed + np.uint64(r) * np.uint64(0x9E3779B97F4A7C15))
-        at = np.int32(0)
+        at = 0
         while at >= 0:
             state = mix(state + np.uint64(0x9E3779B97F4A7C15))
             u = np.float64(state >> np.uint64(11)) * 2.0**-53
@@ -202,5 +197,5 @@ def draw_allowed(
                 other = child[at, 1]
                 rest = mass[other] if other >= 0 else _share(-1 - other, lines[g], low, high)
                 chance = right[at] * rest / mass[at]
-            at = child[at, 1 if u < chance else 0]
+            at = int(child[at, 1 if u < chance else 0])
         codes[r] = -1 - at

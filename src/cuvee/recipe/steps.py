@@ -122,10 +122,15 @@ class FitStep(RandomStep):
 class SampleStep(RandomStep):
     """Make synthetic rows."""
 
-    refers: ClassVar[Mapping[tuple[str, ...], tuple[str, Gives]]] = {("sample",): ("model", "model")}
+    refers: ClassVar[Mapping[tuple[str, ...], tuple[str, Gives]]] = {
+        ("sample",): ("model", "model"),
+        ("given",): ("given", "data"),
+    }
 
     sample: Word = Field(description="A step above that fits.")
-    rows: Whole = Field(ge=0, description="How many.")
+    rows: Whole | None = Field(None, ge=0, description="How many; may be left out where rows are given.")
+    where: Word | None = Field(None, description="What must be true of every row, such as age >= 60 and sex = 'F'.")
+    given: Word | None = Field(None, description="Rows of some of the columns: a source or a step above.")
 
 
 class MixOf(Spec):

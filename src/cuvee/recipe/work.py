@@ -120,7 +120,8 @@ def _fit(step: FitStep, given: Given, seed: int | None, watch: Watch) -> Any:
 
 
 def _sample(step: SampleStep, given: Given, seed: int | None, watch: Watch) -> Any:
-    return verbs.sample(given["model"], step.rows, seed=seed or 0, watch=watch)
+    known = given.get("given")
+    return verbs.sample(given["model"], step.rows, where=step.where, given=known, seed=seed or 0, watch=watch)
 
 
 def _mix(step: MixStep, given: Given, seed: int | None, watch: Watch) -> Any:

@@ -98,31 +98,42 @@ def fit(  # noqa: PLR0913 (what may be said of one fit)
 
 @overload
 def sample(
-    model: Model | str | Path, n: int, *, seed: int = 0, workers: int | None = None, watch: Watch = silent
+    model: Model | str | Path,
+    n: int | None = None,
+    *,
+    where: Any = None,
+    given: Any = None,
+    seed: int = 0,
+    workers: int | None = None,
+    watch: Watch = silent,
 ) -> Dataset: ...
 
 
 @overload
 def sample(
     model: Model | str | Path,
-    n: int,
+    n: int | None = None,
     *,
     to: str | Path,
     parts: bool = False,
     form: str | None = None,
+    where: Any = None,
+    given: Any = None,
     seed: int = 0,
     workers: int | None = None,
     watch: Watch = silent,
 ) -> Path: ...
 
 
-def sample(
+def sample(  # noqa: PLR0913 (what may be said of one sample)
     model: Model | str | Path,
-    n: int,
+    n: int | None = None,
     *,
     to: str | Path | None = None,
     parts: bool = False,
     form: str | None = None,
+    where: Any = None,
+    given: Any = None,
     seed: int = 0,
     workers: int | None = None,
     watch: Watch = silent,
@@ -134,10 +145,12 @@ def sample(
 
     Args:
         model: The model, or its folder.
-        n: How many rows (of the root table, where there are several).
+        n: How many rows (of the root table, where there are several); None for as many as are given.
         to: Where to write; None gives the rows.
         parts: Whether to write a folder of numbered Parquet files. A folder of such files is gone on with as it is.
         form: The form to write ("csv", ...) where the ending does not say it.
+        where: What must be true of every row, such as "age >= 60 and state in ('CA', 'NY')" or {"age": (60, None)}.
+        given: Rows of some of the columns: a dataset, data frame or path. Their cells stay, the others are drawn.
         seed: The same seed gives the same rows.
         workers: Threads that make blocks at the same time; None takes the cores there are.
         watch: Told of progress.
@@ -151,16 +164,19 @@ def sample(
     opened = model if isinstance(model, Model) else load(model)
     if not isinstance(opened, Model):
         raise CuveeError(f"{model} is not a model. Make one with: cuvee fit FILE -o MODEL")
+    known = given if given is None or not isinstance(given, (str, Path)) else dataset_of(given)
     if to is None:
-        return opened.sample(n, seed=seed, workers=workers, watch=watch)
+        return opened.sample(n, where=where, given=known, seed=seed, workers=workers, watch=watch)
+    asked = opened.asked(where, known)
+    n = asked.size(n)
     tables = list(opened.schema)
     if parts or is_parts(Path(to)):
         if len(tables) > 1:
             raise ModelError(f"Parts are of one table, and the model makes {len(tables)}. Leave parts out.")
-        identity = {"model": opened.fingerprint(), "rows": n, "seed": seed, "block": BLOCK}
+        identity = {"model": opened.fingerprint(), "rows": n, "seed": seed, "block": BLOCK, **asked.identity()}
         write_parts(
             Path(to),
-            lambda k: opened.block(k, n, seed=seed)[tables[0]],
+            lambda k: opened.block(k, n, seed=seed, asked=asked)[tables[0]],
             block_count(n),
             table=tables[0],
             identity=identity,
@@ -170,9 +186,9 @@ def sample(
         return Path(to)
     place = source(to, form=form)
     if len(tables) > 1 or name_of("sources", type(place)) == "folder":
-        write(opened.sample(n, seed=seed, workers=workers, watch=watch), to, form=form)
+        write(opened.sample(n, where=where, given=known, seed=seed, workers=workers, watch=watch), to, form=form)
     else:
-        blocks = opened.blocks(n, seed=seed, workers=workers, watch=watch)
+        blocks = opened.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
         place.write_blocks(tables[0], (block[tables[0]] for block in blocks))
     return Path(to)
 

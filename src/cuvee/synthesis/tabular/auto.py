@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cuvee.codec.codec import LEAST
-from cuvee.core import Arrays, Event, Learned, Synthesizer, Watch, silent
+from cuvee.core import Arrays, Asked, Event, Learned, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.circuit import Circuit, CircuitLearned
@@ -63,6 +63,11 @@ class AutoLearned(Learned):
 
     def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
         return self.inner.sample(n, start=start, rng=rng)
+
+    def sample_asked(
+        self, n: int, asked: Asked, *, start: int, rng: Generator
+    ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
+        return self.inner.sample_asked(n, asked, start=start, rng=rng)
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = self.inner.state()

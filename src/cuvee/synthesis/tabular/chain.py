@@ -12,9 +12,11 @@ from cuvee.codec.codec import Placed
 from cuvee.numeric.boosted import Inputs
 from cuvee.numeric.forest import Forest, Growth, fit_forest
 from cuvee.numeric.location import Location, fit_location
+from cuvee.numeric.masked_sampling import Allowed
 from cuvee.synthesis.tabular.coding import Coding
 from cuvee.synthesis.tabular.layout import Layout
 from cuvee.synthesis.tabular.repeats import Masks
+from cuvee.synthesis.tabular.shares import Shares
 
 Codes = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
@@ -73,6 +75,46 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of one field in n rows.
+
+    Attributes:
+        fixed: (n,), given codes, or -1.
+        within: (n,), positions of given values.
+        allowed: What else is known; None for nothing.
+        shares: Where within its cells a value may lie; None for anywhere.
+    """
+
+    fixed: Codes
+    within: NDArray[np.floating]
+    allowed: Allowed | None = None
+    shares: Shares | None = None
+
+    def log_share(self, which: NDArray[np.int64], codes: Codes, within: NDArray[np.floating]) -> NDArray[np.float64]:
+        """0 where codes at positions are allowed in some rows, -inf where they are not, (rows,)."""
+        if self.allowed is None:
+            return np.zeros(len(which))
+        place = codes + within
+        fine = (self.allowed.low[which] <= place) & (place <= self.allowed.high[which])
+        fine &= self.allowed.lines[self.allowed.line[which], codes] > 0
+        if self.shares is not None:
+            fine &= self.shares.holds(codes, within)
+        return np.where(fine, 0.0, -np.inf)
+
+    def settle(self, which: Codes, codes: Codes, within: NDArray[np.floating]) -> None:
+        """Move drawn positions, (n,), of some rows to where they are allowed."""
+        if self.allowed is None:
+            return
+        mine = codes[which]
+        if self.shares is not None:
+            within[which] = self.shares.moved(mine, within[which])
+        low, high = self.allowed.low[which] - mine, self.allowed.high[which] - mine
+        cut = (low > 0) | (high < 1)
+        inside = np.clip(low, 0, 1) + within[which] * (np.clip(high, 0, 1) - np.clip(low, 0, 1))
+        within[which] = np.where(cut, inside, within[which])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Link:
     """One field given those before it in its order.
 
@@ -108,6 +150,58 @@ class Link:
             where = (centre[free], scale[free], self.location.table)
         self.forest.draw(rows.features, free, seed=other, codes=rows.codes[self.field], where=where)
         rows.set(layout, self.field)
+
+    def draw_given(
+        self,
+        rows: Rows,
+        layout: Layout,
+        coding: Coding,
+        known: Known,
+        *,
+        rng: Generator,
+    ) -> NDArray[np.float64]:
+        """Draw the field of all rows as far as it is not given; the log probability of what is known of it, (n,).
+
+        Args:
+            rows: What was drawn before.
+            layout: How fields are seen.
+            coding: The fields.
+            known: What is known of this field in these rows.
+            rng: For what is drawn.
+        """
+        n = rows.codes.shape[1]
+        every = np.arange(n, dtype=np.int32)
+        one, other = (int(s) for s in rng.integers(2**63, size=2))
+        weights = np.zeros(n)
+        given = known.fixed >= 0
+        free = np.ones(n, np.bool_)
+        if self.repeats is not None:
+            which = np.zeros(n, np.int32)
+            self.repeats.draw(rows.features, every, seed=one, codes=which)
+            # A given value is taken as one of its own; a repeated one must be allowed.
+            which[given] = 0
+            free = which == 0
+            for number, partner in enumerate(self.partners, 1):
+                self._repeat(rows, np.flatnonzero(which == number), partner, coding, rng)
+            again = np.flatnonzero(~free)
+            weights[again] = known.log_share(again, rows.codes[self.field, again], rows.within[self.field, again])
+        where = None
+        if self.location is not None:
+            where = (*self.location.expect(rows.scores, rows.features), self.location.table)
+        drawn = np.flatnonzero(free & ~given).astype(np.int32)
+        codes = rows.codes[self.field]
+        some = None if where is None else (where[0][drawn], where[1][drawn], where[2])
+        if known.allowed is None:
+            self.forest.draw(rows.features, drawn, seed=other, codes=codes, where=some)
+        else:
+            mine = known.allowed.rows(drawn)
+            self.forest.draw_allowed(rows.features, drawn, mine, seed=other, codes=codes, weights=weights, where=some)
+            known.settle(drawn, codes, rows.within[self.field])
+        if given.any():
+            codes[given], rows.within[self.field, given] = known.fixed[given], known.within[given]
+            weights[given] += self.forest.log_prob(rows.features, codes, where=where)[given]
+        rows.set(layout, self.field)
+        return weights
 
     def _repeat(self, rows: Rows, which: NDArray[np.int64], partner: int, coding: Coding, rng: Generator) -> None:
         """Give the partner's value to some rows; a partner without a value has none to give, and its cell is kept."""

@@ -105,7 +105,7 @@ class Coding:
         result: dict[int, Placed] = {}
         for f, field in enumerate(self.fields):
             for k, j in enumerate(field.flags):
-                result[j] = Placed(_flag_codes(self.codecs[j])[(codes[f] == k).astype(np.int64)], within[f])
+                result[j] = Placed(flag_codes(self.codecs[j])[(codes[f] == k).astype(np.int64)], within[f])
             if field.flags:
                 continue
             codec = self.codecs[field.column]
@@ -225,7 +225,7 @@ def _flag_field(flags: tuple[int, ...], masses: NDArray[np.float64]) -> Field:
     return Field(flags[0], False, masses, False, 0, np.ones(len(masses)), flags)  # noqa: FBT003
 
 
-def _flag_codes(codec: Codec) -> NDArray[np.int64]:
+def flag_codes(codec: Codec) -> NDArray[np.int64]:
     """The cells of 0 and 1; of 0 alone where there never was a 1."""
     found = codec.place(pl.Series(codec.name, [0, 1]).cast(codec.dtype), rng=np.random.default_rng(0))
     return np.asarray(found.codes if found.known is None or found.known[1] else found.codes[[0, 0]], np.int64)

@@ -11,12 +11,13 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cuvee.core import Arrays, Event, Learned, Watch, silent
+from cuvee.core import Arrays, Asked, Event, Learned, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.synthesis.tabular.chain import Link, Rows
 from cuvee.synthesis.tabular.coding import Coding
 from cuvee.synthesis.tabular.columns import columns_of
 from cuvee.synthesis.tabular.correction import Correction
+from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of, kept
 from cuvee.synthesis.tabular.layout import Layout
 from cuvee.synthesis.tabular.repeats import same_rare_values
 
@@ -58,6 +59,19 @@ class TreesLearned(Learned):
         columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
         self._repeat(columns, source)
         return self.coding.assembled(columns)
+
+    def sample_asked(
+        self, n: int, asked: Asked, *, start: int, rng: Generator
+    ) -> tuple[Mapping[str, pl.DataFrame], float]:
+        from cuvee.synthesis.tabular.conditional import draw_given
+
+        wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
+        evidence = evidence_of(wanted, self.coding, n, asked.given, rng=rng)
+        found = draw_given(self, evidence, rng)
+        placed = allowed_places(self.coding, found.rows.codes, found.rows.within, wanted, rng=rng)
+        columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
+        self._repeat(columns, found.rows.source)
+        return kept(self.coding.assembled(columns), asked.given), found.effective
 
     def _draw(self, n: int, rng: Generator) -> tuple[NDArray[np.int32], NDArray[np.floating], NDArray[np.int32]]:
         """Codes, positions and sources of n rows, (fields, n) each, corrected where there is a correction."""

@@ -1,0 +1,225 @@
+"""Rows of chains of trees given evidence: orders in which it comes early, exact draws of what is allowed, weights.
+
+In a chain, what is known of a field is met exactly when the field is drawn: among the codes that are allowed, with
+their probabilities given the fields before. What the fields before did not know of it is made good by weights: several
+candidates are drawn for each row up to the last field of which something is known, and are chosen by how likely they
+made what is known.
+Source: Gordon, Salmond and Smith (1993), the particle filter; Doucet and Johansen (2009), A tutorial on particle
+filtering and smoothing.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cuvee.data.errors import ModelError
+from cuvee.numeric.masked_sampling import Allowed
+from cuvee.synthesis.tabular.chain import Known, Link, Rows
+from cuvee.synthesis.tabular.evidence import Evidence
+
+if TYPE_CHECKING:
+    from cuvee.synthesis.tabular.trees_learned import TreesLearned
+
+POOL = (4, 32)
+"""Candidates of a row where all rows are asked the same: at first, and where those are too unlike in weight."""
+PARTICLES = 24
+"""Candidates of a row that has evidence of its own."""
+ENOUGH = 0.5
+"""Candidates are chosen anew as soon as they are worth fewer than this share of their number."""
+WHOLE = 4
+"""Of each row so many candidates are finished where a correction chooses among them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditional:
+    """Rows given evidence.
+
+    Attributes:
+        rows: The rows, in the order of the evidence.
+        effective: How many different candidates a row was chosen from, in the mean, as a share of those drawn.
+    """
+
+    rows: Rows
+    effective: float
+
+
+def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator) -> Conditional:
+    """Rows that have what is known of them.
+
+    Raises:
+        ModelError: No candidate of a row is possible.
+    """
+    n, fields = evidence.rows, len(learned.coding.fields)
+    whole = Rows.empty(fields, np.zeros((fields, n), np.float32))
+    known = evidence.known()
+    whose = _orders(learned, known, rng)
+    same = evidence.given is None
+    effective: list[tuple[float, int]] = []
+    for k, stream in enumerate(rng.spawn(len(learned.chains))):
+        mine = np.flatnonzero(whose == k)
+        if not len(mine):
+            continue
+        drawn, worth = _chain(learned, k, evidence, known, mine, stream, same=same)
+        whole.put(mine, drawn)
+        effective.append((worth, len(mine)))
+    total = sum(n for _, n in effective)
+    return Conditional(whole, sum(w * n for w, n in effective) / max(total, 1))
+
+
+def _orders(learned: "TreesLearned", known: NDArray[np.bool_], rng: Generator) -> NDArray[np.int64]:
+    """(n,), for each row one of the orders in which the last field of which something is known comes early."""
+    k, n = len(learned.chains), known.shape[1]
+    last = np.zeros((k, n), np.int64)
+    for number, chain in enumerate(learned.chains):
+        order = [link.field for link in chain]
+        place = np.arange(1, len(order) + 1)[:, None]
+        last[number] = (known[order] * place).max(axis=0, initial=0)
+        # A row of which all is known before the first open field needs no choice: its order is as good as any.
+        first_open = np.where((~known[order]).any(axis=0), (~known[order]).argmax(axis=0), len(order))
+        last[number] = np.where(first_open >= last[number], 0, last[number])
+    ranks = np.argsort(np.argsort(last + 1e-6 * rng.random((k, 1)), axis=0, kind="stable"), axis=0, kind="stable")
+    good = (ranks < max(k // 2, 1)) | (last <= last.min(axis=0))
+    chance = good / good.sum(axis=0)
+    return np.minimum((np.cumsum(chance, axis=0) < rng.random(n) - 1e-12).sum(axis=0), k - 1)
+
+
+def _chain(
+    learned: "TreesLearned",
+    k: int,
+    evidence: Evidence,
+    known: NDArray[np.bool_],
+    mine: NDArray[np.int64],
+    rng: Generator,
+    *,
+    same: bool,
+) -> tuple[Rows, float]:
+    """Some rows out of one chain, and how many candidates each was chosen from, as a share."""
+    chain = learned.chains[k]
+    about = known[[link.field for link in chain]][:, mine].any(axis=1)
+    last = int(np.flatnonzero(about)[-1]) + 1 if about.any() else 0
+    early = chain[:last]
+    finish = WHOLE if learned.correction is not None else 1
+    few, many = POOL if same else (PARTICLES, PARTICLES)
+    whose = np.repeat(np.arange(len(mine)), few if last else 1)
+    rows, weights, worth = _candidates(learned, early, evidence, mine[whose], whose, rng, same=same)
+    if same and (worth * few < 1 or not np.isfinite(weights.max(initial=-np.inf))):
+        whose = np.repeat(np.arange(len(mine)), many)
+        rows, weights, worth = _candidates(learned, early, evidence, mine[whose], whose, rng, same=same)
+    chosen = _choose(weights, len(mine), finish, rng, same=same)
+    if chosen is None:
+        raise ModelError("impossible")
+    part = rows.take(chosen)
+    part.within[[link.field for link in chain[last:]]] = rng.random((len(chain) - last, len(chosen)), dtype=np.float32)
+    for link in chain[last:]:
+        link.draw(part, learned.layout, learned.coding, rng=rng)
+    if learned.correction is None:
+        return part, worth
+    chances = np.log(learned.correction.chances(part).astype(np.float64) + 1e-12).reshape(len(mine), finish)
+    picked = (chances + rng.gumbel(size=chances.shape)).argmax(axis=1) + np.arange(len(mine)) * finish
+    return part.take(picked), worth
+
+
+def _candidates(
+    learned: "TreesLearned",
+    links: tuple[Link, ...],
+    evidence: Evidence,
+    rows_of: NDArray[np.int64],
+    whose: NDArray[np.int64],
+    rng: Generator,
+    *,
+    same: bool,
+) -> tuple[Rows, NDArray[np.float64], float]:
+    """Candidates up to the last field of which something is known, their log weights, and their worth as a share."""
+    fields, n = len(learned.coding.fields), len(rows_of)
+    rows = Rows.empty(fields, rng.random((fields, n), dtype=np.float32))
+    weights, worth = np.zeros(n), 1.0
+    drawn: set[int] = set()
+    for place, link in enumerate(links):
+        known = _known(learned, evidence, rows_of, rows, link.field, drawn, rng)
+        weights = weights + link.draw_given(rows, learned.layout, learned.coding, known, rng=rng)
+        drawn.add(link.field)
+        worth = _worth(weights, whose, same=same)
+        if place + 1 < len(links) and worth < ENOUGH and weights.max(initial=-np.inf) > -np.inf:
+            times = n // (int(whose[-1]) + 1)
+            again = _choose(weights, int(whose[-1]) + 1, times, rng, same=same)
+            if again is not None:
+                rows, weights = rows.take(again), np.zeros(n)
+    return rows, weights, worth
+
+
+def _worth(weights: NDArray[np.float64], whose: NDArray[np.int64], *, same: bool) -> float:
+    """The effective share of candidates: 1 where all weigh the same. Source: Kish (1965)."""
+    if not len(weights):
+        return 1.0
+    table = weights[None] if same else weights.reshape(int(whose[-1]) + 1, -1)
+    with np.errstate(invalid="ignore"):
+        w = np.nan_to_num(np.exp(table - table.max(axis=1, keepdims=True)))
+    return float(np.mean(w.sum(axis=1) ** 2 / np.maximum((w**2).sum(axis=1), 1e-300) / table.shape[1]))
+
+
+def _choose(
+    weights: NDArray[np.float64], n: int, times: int, rng: Generator, *, same: bool
+) -> NDArray[np.int64] | None:
+    """So many candidates for each of n rows, by their weights: (n * times,); None where a row has none.
+
+    Systematic resampling: Kitagawa (1996), Monte Carlo filter and smoother for non-Gaussian state space models.
+    """
+    table = weights[None] if same else weights.reshape(n, -1)
+    best = table.max(axis=1, keepdims=True)
+    if not np.isfinite(best).all():
+        return None
+    ends = np.cumsum(np.exp(table - best), axis=1)
+    size = n * times if same else times
+    at = (np.arange(size) + rng.random((len(table), 1))) / size * ends[:, -1:]
+    if same:
+        chosen = np.minimum(np.searchsorted(ends[0], at[0], side="right"), table.shape[1] - 1)
+        return rng.permutation(chosen)
+    found = np.minimum((ends[:, None, :] <= at[:, :, None]).sum(axis=2), table.shape[1] - 1)
+    return (found + np.arange(n)[:, None] * table.shape[1]).reshape(-1)
+
+
+def _known(
+    learned: "TreesLearned",
+    evidence: Evidence,
+    rows_of: NDArray[np.int64],
+    rows: Rows,
+    field: int,
+    drawn: set[int],
+    rng: Generator,
+) -> Known:
+    """What is known of a field in candidates, with what was drawn before taken into account."""
+    own = learned.coding.fields[field]
+    fixed, within = evidence.fixed[field, rows_of], evidence.within[field, rows_of]
+    m, n = len(own.masses), len(rows_of)
+    allowed: Allowed | None = None
+    if field in evidence.lines:
+        lines, line = evidence.lines[field]
+        allowed = Allowed(lines, line[rows_of], np.zeros(n), np.full(n, float(m)))
+    for beside in evidence.asked.besides:
+        other = beside.right if beside.left == field else beside.left
+        if field not in {beside.left, beside.right} or other not in drawn:
+            continue
+        allowed = allowed or Allowed.of(np.ones(m, np.float32), n)
+        ends = _border(learned, rows, field, other, above=beside.right == field, equal=beside.equal, rng=rng)
+        if beside.right == field:
+            allowed = Allowed(allowed.lines, allowed.line, np.maximum(allowed.low, ends), allowed.high)
+        else:
+            allowed = Allowed(allowed.lines, allowed.line, allowed.low, np.minimum(allowed.high, ends))
+    return Known(fixed, within, allowed, evidence.asked.shares.get(own.column))
+
+
+def _border(
+    learned: "TreesLearned", rows: Rows, field: int, other: int, *, above: bool, equal: bool, rng: Generator
+) -> NDArray[np.float64]:
+    """Where in a field's codes the value of another field lies, (n,)."""
+    from cuvee.codec.codec import Placed
+
+    mine, theirs = (learned.coding.codecs[learned.coding.fields[f].column] for f in (field, other))
+    values = theirs.values(Placed(rows.codes[other].astype(np.int64), rows.within[other]), start=0, rng=rng)
+    placed = mine.place(values.cast(mine.dtype, strict=False).rename(mine.name), rng=rng)
+    interval = learned.coding.fields[field].volumes[placed.codes] != 1
+    atom = placed.codes + (0.0 if equal == above else 1.0)
+    return np.where(interval, placed.codes + placed.within, atom)
