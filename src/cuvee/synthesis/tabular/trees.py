@@ -55,7 +55,7 @@ class Effort:
         return 1.3 * PACE * min(n, self.rows) * pairs * self.orders * rounds / (cpu_count() or 1)
 
 
-EFFORTS = ((2e6, (8, 40, 0.25)), (5e6, (4, 25, 0.35)), (np.inf, (4, 15, 0.5)))
+EFFORTS = ((2e6, (8, 40, 0.25)), (np.inf, (4, 15, 0.5)))
 """Orders, rounds and rate for tables of up to so many rows times pairs of column and feature: more and smaller steps
 are worth their time where there is little of it; benchmarks/RESULTS.md has what they buy."""
 
