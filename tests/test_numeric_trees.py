@@ -184,6 +184,16 @@ def test_planted_dependence_is_found(kind: str, least: float) -> None:
     assert gain_of(fitted(x, codes, m), other, unseen, m, codes) > least
 
 
+def test_what_few_decisions_say_is_learned_though_many_others_are_noise() -> None:
+    rng = np.random.default_rng(12)
+    x = rng.integers(0, 3, (1, 3_000))
+    codes = np.clip(rng.normal(np.array([40, 100, 160])[x[0]], 12), 0, 199).astype(np.int32)
+    chances = all_probabilities(fitted(x, codes, 200), np.array([[k, 0] for k in range(3)], np.uint8), 200)
+    # Each group lies within four standard deviations of its middle: what is elsewhere is what was not learned.
+    for row, middle in zip(chances, (40, 100, 160), strict=True):
+        assert row[max(middle - 48, 0) : middle + 49].sum() > 0.98
+
+
 def test_noise_teaches_next_to_nothing() -> None:
     x, codes, m = planted("noise", 3_000, seed=1)
     other, unseen, _ = planted("noise", 4_000, seed=2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cuvee.numeric.compiled import compiled
 from cuvee.numeric.growing import Grower
 from cuvee.numeric.leaf_masks import Masks, left_to_right, masks_of, reach
-from cuvee.numeric.vector_trees import route
+from cuvee.numeric.vector_steps import route
 
 Narrow = NDArray[np.float32]
 Ints = NDArray[np.int32]

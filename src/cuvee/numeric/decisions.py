@@ -12,11 +12,6 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
 
-SPIKE = 0.02
-"""A code at the end of a range with at least this share of all rows is a spike,"""
-TALL = 8.0
-"""if it has this many times the rows of the range's middle code."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
@@ -63,7 +58,7 @@ def plan_decisions(counts: NDArray[np.float64], *, prior: float = 0.5, missing: 
         cut = min(max(cut, low + 1), high - 1)
         if cut - 1 > low and middle - total[cut - 1] < total[cut] - middle:
             cut -= 1
-        cut = missing if low < missing < high else _spike(weights[low:high], total[-1], cut - low) + low
+        cut = missing if low < missing < high else cut
         spans.append((low, high))
         cuts.append(cut)
         first += [(cut, high), (low, cut)]
@@ -80,15 +75,6 @@ def plan_decisions(counts: NDArray[np.float64], *, prior: float = 0.5, missing: 
         base[i] = np.log((plain[high] - plain[cut] + prior) / (plain[cut] - plain[low] + prior))
     bounds = np.array([(spans[k][0], cuts[k], spans[k][1]) for k in order.tolist()], np.int32)
     return Decisions(child, *_paths(child, m), base, bounds)
-
-
-def _spike(weights: NDArray[np.float64], whole: float, cut: int) -> int:
-    """Where to cut so that a spike at an end, such as zero or a cap, is decided by itself; else `cut`."""
-    if len(weights) < 4:
-        return cut
-    end = 0 if weights[0] >= weights[-1] else len(weights) - 1
-    alone = weights[end] >= SPIKE * whole and weights[end] >= TALL * float(np.median(weights))
-    return cut if not alone else 1 if end == 0 else end
 
 
 def _paths(child: Ints, m: int) -> tuple[Ints, Ints, NDArray[np.uint8]]:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from cuvee.numeric.boosted import PARTS, Inputs, pack_trees
 from cuvee.numeric.decisions import Decisions, plan_decisions
-from cuvee.numeric.growing import Grower
+from cuvee.numeric.growing import Grower, Levels
 from cuvee.numeric.leaf_masks import left_to_right, masks_of
 from cuvee.numeric.location import Expected, decision_bounds, located_logits
 from cuvee.numeric.masked_sampling import Allowed, draw_allowed
 from cuvee.numeric.vector_sampling import UNIT, Packed, Shorts, code_log_prob, draw_codes
-from cuvee.numeric.vector_trees import add_leaves, best_split, decision_gradients, route
+from cuvee.numeric.vector_steps import add_leaves, decision_gradients, route
+from cuvee.numeric.vector_trees import best_split
 
 Ints = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
@@ -39,7 +40,6 @@ class Growth:
         nodes: Splits are judged by this many of the target's heaviest decisions.
         width: Leaves hold log odds for this many of the heaviest decisions; the others stay as they are over all rows.
         look: A split is looked for in about this many rows of its leaf.
-        patience: Rounds without a better held-out loss before it stops.
         held: Share of the rows that decide when to stop.
     """
 
@@ -52,7 +52,6 @@ class Growth:
     nodes: int = 64
     width: int = 1024
     look: int = 20_000
-    patience: int = 2
     held: float = 0.1
 
 
@@ -192,7 +191,7 @@ def fit_forest(
     decisions = plan_decisions(counts, missing=missing)
     bounds = np.zeros((0, 5), np.float32)
     if expected is not None and edges is not None:
-        bounds = decision_bounds(decisions, edges, counts / counts.sum())
+        bounds = decision_bounds(decisions, edges, counts / counts.sum(), missing=missing)
     width = min(growth.width, len(decisions.base))
     n, held = len(codes), round(len(codes) * growth.held)
     trees: list[tuple[Any, ...]] = []
@@ -213,7 +212,8 @@ def feature_gains(inputs: Inputs, codes: Ints, counts: NDArray[np.float64], grow
     logits = _logits(decisions, np.zeros((0, 5), np.float32), codes, None)
     gradient, curvature = np.zeros_like(logits), np.zeros_like(logits)
     path = (decisions.start, decisions.node)
-    decision_gradients(codes, decisions.start, decisions.bit, logits, gradient, curvature)
+    levels = Levels.of_nodes(len(decisions.base))
+    decision_gradients(codes, (*path, decisions.bit), logits, levels.state, gradient, curvature, levels.losses)
     gains = np.zeros(len(inputs.fields), np.float32)
     nodes = min(growth.nodes, len(decisions.base))
     scratch, limits = _room(inputs, nodes, growth)
@@ -253,12 +253,15 @@ def _grow(
     width = min(growth.width, len(decisions.base))
     scratch, limits = _room(inputs, min(growth.nodes, width), growth)
     leaves, leaves_t = np.zeros(len(y), np.uint8), np.zeros(len(yt), np.uint8)
-    best, kept, worse = decision_gradients(yt, decisions.start, decisions.bit, logits_t, *spare), 0, 0
+    paths, levels = (*path, decisions.bit), Levels.of_nodes(len(decisions.base))
+    unused = np.zeros_like(levels.losses)
+    decision_gradients(yt, paths, logits_t, levels.state, *spare, levels.losses)
+    levels.after(0)
     trees: list[tuple[Any, ...]] = []
     values: list[Shorts] = []
     grower = Grower()
     for _ in range(growth.rounds):
-        decision_gradients(y, decisions.start, decisions.bit, logits, gradient, curvature)
+        decision_gradients(y, paths, logits, levels.state, gradient, curvature, unused)
         found = np.zeros((growth.leaves, width), np.float32)
         given = (x, inputs.bins, inputs.categories, y, path)
         count, which, cut, mask, child = grower.grow(given, (gradient, curvature), scratch, limits, (found, leaves))
@@ -273,14 +276,11 @@ def _grow(
         kept_values[fresh] = kept_values[:count].copy()
         trees.append((inputs.fields[which], cut, _masks(inputs, which, cut, mask), child))
         values.append(kept_values[:count])
-        loss = decision_gradients(yt, decisions.start, decisions.bit, logits_t, *spare)
-        if loss < best - 1e-4 * abs(best):
-            best, kept, worse = loss, len(trees), 0
-        else:
-            worse += 1
-            if worse > growth.patience:
-                break
-    return trees[:kept], values[:kept]
+        decision_gradients(yt, paths, logits_t, levels.state, *spare, levels.losses)
+        if not levels.after(len(trees)):
+            break
+    values = levels.trimmed(values)
+    return trees[: len(values)], values
 
 
 def _masks(inputs: Inputs, which: Ints, cut: Bytes, mask: NDArray[np.uint64]) -> NDArray[np.uint64]:

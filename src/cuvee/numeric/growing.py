@@ -14,6 +14,9 @@ GLANCE = 4_000
 MOST = 40
 """So many features are tried at most."""
 
+PATIENCE = 2
+"""Rounds without a better held-out loss before a level is closed."""
+
 Tree = tuple[int, Any, Any, Any, Any]
 Grow = Callable[[int], Tree]
 
@@ -69,3 +72,52 @@ class Grower:
             if grow_tree(*part, gradient, curvature, scratch, limits, values, leaves, f)[0] > 2:
                 return f
         return -1
+
+
+@dataclass(slots=True)
+class Levels:
+    """Decides when the decisions of each level have learned enough: each stops by itself.
+
+    Decisions near the root have most rows and go on learning when those that tell neighbouring codes apart have long
+    begun to learn noise. Stopped together, the ones would learn too little or the others too much.
+
+    Attributes:
+        of: (nodes,), the level of each decision: 0 for the root, 1 for the next two by mass, 2 for the next four.
+        closed: (levels,), 1 where no more is learned.
+        losses: (levels,), held-out losses of the last round.
+        best: (levels,), the least so far.
+        kept: (levels,), after how many trees that was.
+    """
+
+    of: NDArray[np.int32]
+    closed: NDArray[np.uint8]
+    losses: NDArray[np.float64]
+    best: NDArray[np.float64]
+    kept: NDArray[np.int64]
+
+    @classmethod
+    def of_nodes(cls, nodes: int) -> "Levels":
+        """The levels of decisions that are sorted by falling mass."""
+        level = np.floor(np.log2(np.arange(nodes) + 1)).astype(np.int32)
+        m = int(level.max(initial=0)) + 1
+        return cls(level, np.zeros(m, np.uint8), np.zeros(m), np.full(m, np.inf), np.zeros(m, np.int64))
+
+    @property
+    def state(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """What `decision_gradients` wants."""
+        return self.of, self.closed
+
+    def after(self, trees: int) -> bool:
+        """Take note of the held-out losses after so many trees; whether anything is still learned."""
+        better = self.losses < self.best - 1e-4 * np.abs(np.where(np.isfinite(self.best), self.best, 0.0))
+        better &= self.closed == 0
+        self.best[better], self.kept[better] = self.losses[better], trees
+        self.closed[(trees - self.kept > PATIENCE) & (self.closed == 0)] = 1
+        return bool((self.closed == 0).any())
+
+    def trimmed(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.int16]]:
+        """Leaf values, (leaves, nodes) of each tree, without those that came after their level's best."""
+        last = int(self.kept.max(initial=0))
+        for number, table in enumerate(values[:last]):
+            table[:, self.kept[self.of[: table.shape[1]]] <= number] = 0
+        return values[:last]

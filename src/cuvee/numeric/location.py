@@ -28,6 +28,10 @@ CLOSEST = 1e-4
 """No scatter is smaller than this, in scores."""
 ROWS = 15_000
 """The regression is learned from at most this many rows."""
+MARGIN = 0.02
+"""What is expected somewhere still follows the margin with this weight."""
+NOWHERE = -1e6
+"""A score below all others."""
 PSEUDO = 40.0
 """The shape of the scatter is drawn towards a logistic one as if this many rows of it had been seen too."""
 
@@ -105,7 +109,14 @@ class Expected:
 
 
 def fit_location(
-    inputs: Inputs, target: Narrow, scores: Narrow, numbers: Ints, *, worth: float, rng: Generator
+    inputs: Inputs,
+    target: Narrow,
+    scores: Narrow,
+    numbers: Ints,
+    *,
+    worth: float,
+    rng: Generator,
+    there: NDArray[np.bool_] | None = None,
 ) -> Expected | None:
     """Learn where a score is expected.
 
@@ -116,15 +127,18 @@ def fit_location(
         numbers: The fields among the features that have scores.
         worth: The share of the variance that must be explained.
         rng: For folds and held-out rows.
+        there: (n,), which rows have a score; None for all. The others get an expectation of the same kind, lest it be
+            known by that which they are.
 
     Returns:
         None where less is explained.
     """
     n = len(target)
-    variance = float(np.var(target))
-    if n < 200 or variance < 1e-6:
+    known = np.arange(n) if there is None else np.flatnonzero(there)
+    variance = float(np.var(target[known])) if len(known) else 0.0
+    if len(known) < 200 or variance < 1e-6:
         return None
-    glance = np.sort(rng.permutation(n)[:ROWS])
+    glance = np.sort(known[rng.permutation(len(known))[:ROWS]])
     some = scores[numbers][:, glance]
     weights = _ridge(some, target[glance])
     linear = (weights @ scores[numbers]).astype(np.float32) if len(numbers) else np.zeros(n, np.float32)
@@ -138,7 +152,7 @@ def fit_location(
         return None
     # Features that the sketch never asked are not asked again.
     whole = whole.only(np.append(sketch.boosted.which, inputs.width))
-    folds = 4 if n < 5_000 else 2
+    folds = 4 if len(known) < 5_000 else 2
     fold = rng.permutation(n) % folds
     out = linear.copy()
     row_major = whole.by_row()
@@ -148,7 +162,8 @@ def fit_location(
         guess = np.zeros(len(outside), np.float32)
         part.add(row_major[outside], guess)
         out[outside] += guess
-    explained = 1 - float(np.mean(np.square(target - out))) / variance
+    missed = np.abs(target - out)[known]
+    explained = 1 - float(np.mean(np.square(missed))) / variance
     if explained < worth:
         return None
     centre = fit_squares(whole.rows(glance), rest[glance], rng=rng).boosted
@@ -157,10 +172,9 @@ def fit_location(
     spread = fit_squares(whole.rows(glance), size[glance] - level_of, rounds=8, rng=rng).boosted
     wide = np.zeros(n, np.float32)
     spread.add(row_major, wide)
-    relative = np.abs(target - out) / np.exp(wide)
-    scale = max(float(np.median(relative)), CLOSEST)
+    scale = max(float(np.median(missed / np.exp(wide[known]))), CLOSEST)
     scatter = np.maximum(scale * np.exp(wide), CLOSEST).astype(np.float32)
-    table = _shape((target - out) / scatter)
+    table = _shape(((target - out) / scatter)[known])
     location = Location(numbers, weights, cuts, centre, spread, scale, _cuts(out[glance]), table)
     return Expected(location, out, scatter)
 
@@ -189,18 +203,24 @@ def _shape(scatter: Narrow) -> Narrow:
     return np.concatenate([[0.0], inner, [1.0]]).astype(np.float32)
 
 
-def decision_bounds(decisions: Decisions, edges: NDArray[np.float64], masses: NDArray[np.float64]) -> Narrow:
+def decision_bounds(
+    decisions: Decisions, edges: NDArray[np.float64], masses: NDArray[np.float64], *, missing: int = 0
+) -> Narrow:
     """(m - 1, 5): from where to where each decision's codes lie, where they are cut, and the mass left and right.
 
     Args:
         decisions: Over m codes in their order.
         edges: (m + 1,), scores between codes.
         masses: (m,), probabilities.
+        missing: How many of the first codes stand for missing values. They lie nowhere: whether a value is missing
+            begins with the margin's odds.
     """
     total = np.concatenate([[0.0], np.cumsum(masses)])
     low, cut, high = decisions.spans.T
-    shares = (total[cut] - total[low], total[high] - total[cut])
-    return np.column_stack([edges[low], edges[cut], edges[high], *shares]).astype(np.float32)
+    left, right = total[cut] - total[low], total[high] - total[cut]
+    if missing:
+        edges = np.concatenate([np.full(missing + 1, NOWHERE), edges[missing + 1 :]])
+    return np.column_stack([edges[low], edges[cut], edges[high], left, right]).astype(np.float32)
 
 
 @compiled
@@ -231,14 +251,20 @@ def located_logits(
             low = level(bounds[t, 0], centre[i], scale[i], table)
             cut = level(bounds[t, 1], centre[i], scale[i], table)
             high = level(bounds[t, 2], centre[i], scale[i], table)
-            left, right = weigh(low, cut, high, bounds[t, 3], bounds[t, 4])
+            left, right = weigh(low, cut, high, bounds[t])
             logits[i, k - a] = np.log(right / left)
 
 
 @compiled
-def weigh(low: float, cut: float, high: float, before: float, after: float) -> tuple[float, float]:
-    """The weights of both sides of a decision: where the score is expected, and a fiftieth of the margin."""
+def weigh(low: float, cut: float, high: float, bounds: Narrow) -> tuple[float, float]:
+    """The weights of both sides of a decision: where the score is expected, and a fiftieth of the margin.
+
+    Whether a value is missing follows the margin alone: a missing one is expected nowhere.
+    """
     few = np.float32(1e-9)
-    left = np.float32(0.98) * max(cut - low, np.float32(0.0)) + np.float32(0.02) * before + few
-    right = np.float32(0.98) * max(high - cut, np.float32(0.0)) + np.float32(0.02) * after + few
+    if bounds[1] <= np.float32(NOWHERE):
+        return float(bounds[3] + few), float(bounds[4] + few)
+    most, rest = np.float32(1 - MARGIN), np.float32(MARGIN)
+    left = most * max(cut - low, np.float32(0.0)) + rest * bounds[3] + few
+    right = most * max(high - cut, np.float32(0.0)) + rest * bounds[4] + few
     return float(left), float(right)

@@ -77,7 +77,7 @@ def draw_codes(
             u = np.float32(state >> np.uint64(40)) * np.float32(2.0**-24)
             if located:
                 cut = level(bounds[at, 1], centre[i], scale[i], table)
-                left, right = weigh(float(low), cut, float(high), bounds[at, 3], bounds[at, 4])
+                left, right = weigh(float(low), cut, float(high), bounds[at])
                 left *= np.exp(-z)
                 if u * (left + right) < right:
                     at, low = child[at, 1], cut

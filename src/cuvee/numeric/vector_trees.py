@@ -16,52 +16,8 @@ Ints = NDArray[np.int32]
 Narrow = NDArray[np.float32]
 Words = NDArray[np.uint64]
 
-
-@compiled
-def decision_gradients(
-    codes: Ints, start: Ints, bit: Bytes, logits: Narrow, gradient: Narrow, curvature: Narrow
-) -> float:
-    """Gradient and curvature of every row's decisions, (n, depth); returns the sum of the rows' losses in nats."""
-    loss = 0.0
-    for i in range(len(codes)):
-        a, b = start[codes[i]], start[codes[i] + 1]
-        for k in range(a, b):
-            z = logits[i, k - a]
-            p = np.float32(1.0) / (np.float32(1.0) + np.exp(-z))
-            gradient[i, k - a] = p - bit[k]
-            curvature[i, k - a] = max(p * (np.float32(1.0) - p), np.float32(1e-6))
-            if bit[k] == 0:
-                z = -z
-            loss += np.log1p(np.exp(-z)) if z > -30 else -z
-    return loss
-
-
-@compiled
-def add_leaves(codes: Ints, start: Ints, node: Ints, leaves: Bytes, values: Narrow, logits: Narrow) -> None:
-    """Add a tree's leaf values, (leaves, nodes), to the log odds of every row's decisions, (n, depth)."""
-    width = values.shape[1]
-    for i in range(len(codes)):
-        a, b = start[codes[i]], start[codes[i] + 1]
-        leaf = leaves[i]
-        for k in range(a, b):
-            if node[k] < width:
-                logits[i, k - a] += values[leaf, node[k]]
-
-
-@compiled
-def route(features: Bytes, which: Ints, cut: Bytes, mask: Words, child: Ints, leaves: Bytes) -> None:
-    """The leaf of every row, (n,), for features of shape (columns, n)."""
-    for i in range(len(leaves)):
-        at = 0
-        while at >= 0:
-            f = which[at]
-            b = features[f, i]
-            if mask[at] != 0:
-                right = (mask[at] >> np.uint64(b)) & np.uint64(1)
-            else:
-                right = np.uint64(1) if b > cut[at] else np.uint64(0)
-            at = child[at, right]
-        leaves[i] = -1 - at
+STEEPEST = 2.0
+"""No log odds are moved by more than this times the rate of learning: what a step from even odds to certainty takes."""
 
 
 @compiled
@@ -407,4 +363,6 @@ def _leaf_values(
                     sums[t, 0] += gradient[r, k - a]
                     sums[t, 1] += curvature[r, k - a]
         for t in range(width):
-            values[leaf, t] = -limits[5] * sums[t, 0] / (sums[t, 1] + limits[0])
+            step = -sums[t, 0] / (sums[t, 1] + limits[0])
+            # From a wrong certainty the curvature says nothing, and a whole step would lead to the opposite one.
+            values[leaf, t] = limits[5] * min(max(step, -STEEPEST), STEEPEST)

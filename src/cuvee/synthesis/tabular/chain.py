@@ -318,7 +318,7 @@ class Lesson:
         return Link(field, forest, None if expected is None else expected.location, partners, repeats)
 
     def _expected(self, field: int, chosen: Codes, inputs: Inputs, rows: NDArray[np.int64], rng: Generator) -> Any:
-        """Where the field's score is expected; rows without a value are expected in the middle."""
+        """Where the field's score is expected; learned from the rows that have a value."""
         numbers = np.array([f for f in chosen.tolist() if self.layout.edges[f] is not None], np.int32)
         return fit_location(
             inputs,
@@ -327,6 +327,7 @@ class Lesson:
             numbers,
             worth=self.worth,
             rng=rng,
+            there=self.rows.codes[field][rows] >= self.layout.missing[field],
         )
 
     def _repeats(

@@ -41,12 +41,14 @@ class Effort:
         rounds: Trees of one column at most.
         rate: How far each goes.
         rows: Rows that each column of each order sees at most.
+        look: Of these, rows that a split is looked for in at most.
     """
 
     orders: int
     rounds: int
     rate: float
     rows: int
+    look: int
 
     def seconds(self, n: int, pairs: float) -> float:
         """About how long a fit of n rows and so many pairs of column and feature takes on this machine."""
@@ -55,9 +57,9 @@ class Effort:
         return 1.3 * PACE * min(n, self.rows) * pairs * self.orders * rounds / (cpu_count() or 1)
 
 
-EFFORTS = ((2e6, (8, 40, 0.25)), (5e6, (4, 25, 0.35)), (np.inf, (4, 15, 0.5)))
-"""Orders, rounds and rate for tables of up to so many rows times pairs of column and feature: more and smaller steps
-are worth their time where there is little of it; benchmarks/RESULTS.md has what they buy."""
+EFFORTS = ((2e6, (8, 30, 0.25, 20_000)), (5e6, (4, 20, 0.5, 20_000)), (np.inf, (4, 20, 0.5, 8_000)))
+"""Orders, rounds, rate and look for tables of up to so many rows times pairs of column and feature: more and smaller
+steps are worth their time where there is little of it; benchmarks/RESULTS.md has what they buy."""
 
 
 @final
@@ -120,8 +122,8 @@ class Trees(Synthesizer):
         pairs = self._pairs(d)
         levels = [e for most, e in EFFORTS if n * pairs <= most]
         efforts = [
-            Effort(self.orders or orders, self.rounds or rounds, self.rate or rate, self.rows)
-            for orders, rounds, rate in levels
+            Effort(self.orders or orders, self.rounds or rounds, self.rate or rate, self.rows, look)
+            for orders, rounds, rate, look in levels
         ]
         if self.time_budget is None:
             return efforts[0]
@@ -155,6 +157,7 @@ class Trees(Synthesizer):
         repeats = find_repeats([s if s is not None and _plain_number(s.dtype) else None for s in numbers])
         growth = Growth(
             *(effort.rounds, self.leaves, effort.rate, self.penalty, self.smallest, self.gain),
+            look=effort.look,
             held=0.2 if n < SMALL else 0.1,
         )
         gains = _gains(coding, layout, features, codes, growth, rng) if d > self.features + 1 else None
