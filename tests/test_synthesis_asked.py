@@ -1,4 +1,4 @@
-"""Rows that are asked for: every one as asked, as the model itself would have them, or a sentence why there are none."""
+"""Rows that are asked for: every one as asked, as the model itself would have them, or a sentence why not."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def clinic(n: int = 4_000, seed: int = 0) -> pl.DataFrame:
             "age_again": age,
             "ward": ward,
             "floor": pl.Series(ward).replace_strict({"heart": 4, "skin": 1, "eye": 1, "bone": 2}),
-            "cost": pl.select(pl.when(pl.Series(rng.random(n) < 0.2)).then(None).otherwise(pl.Series(cost))).to_series(),
+            "cost": pl.Series(cost).set(pl.Series(rng.random(n) < 0.2), None),
             "first": first,
             "last": first.dt.offset_by("1d").to_frame("d").select(
                 pl.col("d") + pl.duration(days=pl.Series(rng.poisson(2 + 4 * (ward == "heart"))))
@@ -177,9 +177,9 @@ def test_the_impossible_is_refused_in_a_sentence(trees: Model, where: str, why: 
 
 
 def test_mistakes_are_said(trees: Model) -> None:
-    with pytest.raises(SchemaError, match="There is no column 'agee'. Did you mean 'age'"):
+    with pytest.raises(SchemaError, match=r"There is no column .agee.\. Did you mean 'age'"):
         trees.sample(10, where="agee > 3")
-    with pytest.raises(ModelError, match="column 'sex' that table .* has not"):
+    with pytest.raises(ModelError, match=r"column .sex. that table .* has not"):
         trees.sample(given=pl.DataFrame({"sex": ["f"]}))
     with pytest.raises(ModelError, match="2 of its values are no Int64"):
         trees.sample(given=pl.DataFrame({"age": ["old", "7", "young"]}))

@@ -41,6 +41,17 @@ class Asked:
         """What is asked of some of the rows."""
         return self if self.given is None else Asked(self.condition, self.given[start : start + size], self.filled)
 
+    def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows with the cells that are given."""
+        given = self.given
+        if given is None:
+            return frame
+        settled = [
+            given[c].zip_with(given[c].is_not_null(), frame[c]) if given[c].null_count() else given[c]
+            for c in given.columns
+        ]
+        return frame.with_columns(settled)
+
     def identity(self) -> dict[str, str]:
         """Text that is another one where something else is asked; nothing where nothing is."""
         if not self:
@@ -124,6 +135,8 @@ def draw_asked(
                 f"{len(wrong):,} of {n:,} rows could not be made so that {asked.condition} holds, in {drawn:,} tries. "
                 "The model knows rows that meet each part of it, but hardly any that meet all. Drop a part of it."
             )
+    if drawn > n:
+        frame = asked.kept(learned.numbered(frame, start=start, rng=rng))
     return {name: frame}, Method("exact", effective, drawn / max(n, 1))
 
 
@@ -168,5 +181,5 @@ def _searched(
         found.append({name: frame[fine]})
         have, drawn = have + len(fine), drawn + size
     name = next(iter(found[0]))
-    whole = pl.concat([f[name] for f in found])[:n]
+    whole = learned.numbered(pl.concat([f[name] for f in found])[:n], start=start, rng=rng)
     return {name: whole}, Method("searched", 1.0, drawn / max(n, 1))

@@ -174,6 +174,11 @@ class Learned(ABC):
         del n, asked, start, rng
         return None
 
+    def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+        """Rows that were picked out of many, with ids and texts of their own: row i gets those of row `start` + i."""
+        del start, rng
+        return frame
+
     @abstractmethod
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         """All that was learned, as JSON values and arrays."""

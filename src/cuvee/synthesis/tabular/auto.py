@@ -69,6 +69,9 @@ class AutoLearned(Learned):
     ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
         return self.inner.sample_asked(n, asked, start=start, rng=rng)
 
+    def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+        return self.inner.numbered(frame, start=start, rng=rng)
+
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = self.inner.state()
         return {"choice": self.choice, "reason": self.reason, "inner": values}, arrays

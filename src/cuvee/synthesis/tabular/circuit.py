@@ -15,7 +15,8 @@ from cuvee.core import Arrays, Asked, Event, Learned, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
-from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of, kept
+from cuvee.synthesis.tabular.columns import renumbered
+from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of
 
 Codes = NDArray[np.int32]
 Soft = Mapping[int, NDArray[Any]]
@@ -97,7 +98,8 @@ class CircuitLearned(Learned):
         within[given] = evidence.within[given]
         placed = allowed_places(self.coding, codes, within, wanted, rng=rng)
         columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
-        return kept(self.coding.assembled(columns), asked.given), 1.0
+        tables = self.coding.assembled(columns)
+        return {self.coding.table: asked.kept(tables[self.coding.table])}, 1.0
 
     def log_evidence(self, codes: Codes, soft: Soft | None = None) -> NDArray[np.float64]:
         """The exact log probability of evidence, (n,) in nats; see `sample_given` for the arguments."""
@@ -106,6 +108,9 @@ class CircuitLearned(Learned):
         from cuvee.numeric.circuit import log_density
 
         return log_density(self._circuit(), codes, soft)
+
+    def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+        return renumbered(self.coding.codecs, frame, start=start, rng=rng)
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = self.coding.state()

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cuvee.codec.choose import fit_codec, restore_codec
-from cuvee.codec.codec import Codec
+from cuvee.codec.codec import Codec, null_places
 from cuvee.codec.fake import told_apart
 from cuvee.codec.fake_locale import find_persons
 from cuvee.core import Arrays, Event, Watch
@@ -92,6 +92,15 @@ def columns_of(data: Dataset, codecs: Codecs) -> list[pl.Series]:
     if missing:
         raise ModelError(f"Table {data.name!r} lacks the columns {missing} that the model was fitted on.")
     return [frame[c.name] for c in codecs]
+
+
+def renumbered(codecs: Codecs, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+    """Rows whose ids and texts are made for the numbers from `start` on; missing ones stay missing."""
+    return frame.with_columns(
+        c.values(null_places(frame[c.name], c.missing, rng=rng), start=start, rng=rng)
+        for c in codecs
+        if not c.informative and c.missing < len(c.masses)
+    )
 
 
 def log_margin(codec: Codec, codes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ from cuvee.synthesis.tabular.columns import (
     fit_columns,
     log_margin,
     only_table,
+    renumbered,
     restore_columns,
 )
 from cuvee.synthesis.tabular.ties import Tie
@@ -109,6 +110,9 @@ class CopulaLearned(Learned):
             if tie.table is None:
                 columns[tie.child] = columns[tie.parent].rename(self.codecs[tie.child].name)
         return {self.table: pl.DataFrame({columns[j].name: columns[j] for j in range(len(self.codecs))})}
+
+    def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+        return renumbered(self.codecs, frame, start=start, rng=rng)
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = columns_state(self.codecs)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -326,16 +325,3 @@ def allowed_places(
         if j in placed and j not in own:
             placed[j] = Placed(placed[j].codes, shares.moved(placed[j].codes, placed[j].within))
     return placed
-
-
-def kept(made: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> dict[str, pl.DataFrame]:
-    """The rows with the cells that were given."""
-    tables: dict[str, Any] = dict(made)
-    if given is None:
-        return tables
-    ((name, frame),) = made.items()
-    settled = [
-        pl.Series(c, given[c]).zip_with(given[c].is_not_null(), frame[c]) if given[c].null_count() else given[c]
-        for c in given.columns
-    ]
-    return {name: frame.with_columns(settled)}

@@ -22,6 +22,7 @@ from cuvee.synthesis.tabular.columns import (
     fit_columns,
     log_margin,
     only_table,
+    renumbered,
     restore_columns,
 )
 
@@ -42,6 +43,9 @@ class IndependentLearned(Learned):
     def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
         columns = [c.decode(np.clip(rng.random(n), EDGE, 1 - EDGE), start=start, rng=rng) for c in self.codecs]
         return {self.table: pl.DataFrame({s.name: s for s in columns})}
+
+    def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+        return renumbered(self.codecs, frame, start=start, rng=rng)
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = columns_state(self.codecs)

@@ -15,9 +15,9 @@ from cuvee.core import Arrays, Asked, Event, Learned, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.synthesis.tabular.chain import Link, Rows
 from cuvee.synthesis.tabular.coding import Coding
-from cuvee.synthesis.tabular.columns import columns_of
+from cuvee.synthesis.tabular.columns import columns_of, renumbered
 from cuvee.synthesis.tabular.correction import Correction
-from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of, kept
+from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of
 from cuvee.synthesis.tabular.layout import Layout
 from cuvee.synthesis.tabular.repeats import same_rare_values
 
@@ -71,7 +71,8 @@ class TreesLearned(Learned):
         placed = allowed_places(self.coding, found.rows.codes, found.rows.within, wanted, rng=rng)
         columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
         self._repeat(columns, found.rows.source)
-        return kept(self.coding.assembled(columns), asked.given), found.effective
+        tables = self.coding.assembled(columns)
+        return {self.coding.table: asked.kept(tables[self.coding.table])}, found.effective
 
     def _draw(self, n: int, rng: Generator) -> tuple[NDArray[np.int32], NDArray[np.floating], NDArray[np.int32]]:
         """Codes, positions and sources of n rows, (fields, n) each, corrected where there is a correction."""
@@ -198,6 +199,9 @@ class TreesLearned(Learned):
         both = pl.concat([made, frame.select(made.columns)], how="vertical_relaxed").cast(made.schema)
         learned = Trees.model_validate(self.spec).fit(data.with_frame(data.name, both), rng=rng, watch=watch)
         return replace(learned, rows=self.rows + data.frame.height)
+
+    def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
+        return renumbered(self.coding.codecs, frame, start=start, rng=rng)
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = self.coding.state()
