@@ -197,7 +197,8 @@ def _gains(
     gains = np.zeros((d, d), np.float32)
 
     def screen(f: int) -> None:
-        gains[f] = feature_gains(inputs, codes[f, rows], coding.fields[f].masses * len(rows), growth)
+        counts = coding.fields[f].masses * len(rows)
+        gains[f] = feature_gains(inputs, codes[f, rows], counts, growth, missing=int(layout.missing[f]))
 
     each(screen, d)
     return gains
