@@ -40,7 +40,7 @@ WIDEST_CIRCUIT = 100
 """Columns beyond which the circuit is not tried: trees are faster there, and no worse."""
 CIRCUIT_PACE = 4e-5
 """Seconds that the circuit takes for a cell; measured."""
-QUICK: Mapping[str, Any] = {"orders": 4, "rounds": 15, "rate": 0.5}
+QUICK: Mapping[str, Any] = {"orders": 2, "rounds": 15, "rate": 0.5}
 """How trees are grown in the comparison: what more effort buys there is not worth its time."""
 CLOSE = 0.015
 """Candidates whose costs differ by less are as good as each other; the first of them is taken."""
