@@ -130,7 +130,7 @@ def test_candidates_that_cannot_take_so_many_columns_stay_out() -> None:
 
 def test_what_there_is_no_time_for_is_left_out_and_said() -> None:
     hurried = cuvee.fit(wages(2_000), time_budget="0.05s", seed=1)
-    assert "left out for want of time" in hurried.notes[0]
+    assert "Left out for want of time" in hurried.notes[0]
     assert hurried.sample(50, seed=1).frame.height == 50
 
 

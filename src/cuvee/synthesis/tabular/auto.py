@@ -173,8 +173,8 @@ def _decide(evidence: Sequence[Evidence], skipped: Sequence[str]) -> tuple[str, 
     least = min(e.cost for e in honest)
     best = next(e for e in honest if e.cost <= least + CLOSE)
     refused = [e.name for e in evidence if e.memorised]
-    also = f" {', '.join(map(repr, refused))} gave back training rows and was refused." if refused else ""
-    also += f" {', '.join(map(repr, skipped))} was left out for want of time." if skipped else ""
+    also = f" Refused, as they gave back training rows: {', '.join(map(repr, refused))}." if refused else ""
+    also += f" Left out for want of time: {', '.join(map(repr, skipped))}." if skipped else ""
     reason = (
         f"{best.name!r} was chosen by what it makes of rows held out (detector: 0.5 is best; pair error and near "
         f"copies: lower is better): {shown}.{also}"

@@ -57,7 +57,12 @@ class Effort:
         return 1.3 * PACE * min(n, self.rows) * pairs * self.orders * rounds / (cpu_count() or 1)
 
 
-EFFORTS = ((2e6, (8, 30, 0.25, 20_000)), (5e6, (4, 15, 0.5, 20_000)), (np.inf, (4, 10, 0.5, 8_000)))
+EFFORTS = (
+    (2e6, (8, 30, 0.25, 20_000)),
+    (5e6, (4, 20, 0.5, 20_000)),
+    (1e7, (4, 20, 0.5, 8_000)),
+    (np.inf, (4, 10, 0.5, 8_000)),
+)
 """Orders, rounds, rate and look for tables of up to so many rows times pairs of column and feature: more and smaller
 steps are worth their time where there is little of it; benchmarks/RESULTS.md has what they buy."""
 
