@@ -136,7 +136,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said() -> None:
 
 def test_what_is_going_on_is_told() -> None:
     events: list[Event] = []
-    cuvee.fit(wages(400), seed=1, watch=events.append)
+    cuvee.fit(wages(1_500), seed=3, watch=events.append)
     assert [e.note for e in events if e.step == "compare" and e.note] == ["trees", "circuit", "copula", "independent"]
     assert any(e.step == "estimate" and e.note.startswith("about ") for e in events)
 
