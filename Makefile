@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 RUN_STAMP := .venv/.run-ready
+KERNELS := .venv/.kernels-ready
 NAME ?=
 
 .PHONY: demo test check bench docs clean
@@ -21,10 +22,15 @@ $(STAMP): $(RUN_STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[deep,databases,excel]' -r requirements-dev.txt
 	@touch $@
 
+# Compiled kernels are kept on disk, and one that calls another does not notice when that one has changed.
+$(KERNELS): $(STAMP) $(wildcard src/cuvee/numeric/*.py)
+	find src -name '*.nb[ic]' -delete
+	@touch $@
+
 demo: $(RUN_STAMP)
 	$(BIN)/cuvee demo
 
-test: $(STAMP)
+test: $(KERNELS)
 	$(BIN)/python -m pytest -n 2
 
 check: $(STAMP)
@@ -33,7 +39,7 @@ check: $(STAMP)
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-bench: $(STAMP)
+bench: $(KERNELS)
 	@test -n "$(NAME)" || { echo "Say which: make bench NAME=..., one of:"; ls benchmarks/*.py | xargs -n1 basename | sed 's/\.py$$//;s/^/  /'; exit 2; }
 	$(BIN)/python benchmarks/$(NAME).py
 

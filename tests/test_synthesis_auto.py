@@ -130,13 +130,13 @@ def test_candidates_that_cannot_take_so_many_columns_stay_out() -> None:
 
 def test_what_there_is_no_time_for_is_left_out_and_said() -> None:
     hurried = cuvee.fit(wages(2_000), time_budget="0.05s", seed=1)
-    assert "left out for want of time" in hurried.notes[0]
+    assert "Left out for want of time" in hurried.notes[0]
     assert hurried.sample(50, seed=1).frame.height == 50
 
 
 def test_what_is_going_on_is_told() -> None:
     events: list[Event] = []
-    cuvee.fit(wages(400), seed=1, watch=events.append)
+    cuvee.fit(wages(1_500), seed=3, watch=events.append)
     assert [e.note for e in events if e.step == "compare" and e.note] == ["trees", "circuit", "copula", "independent"]
     assert any(e.step == "estimate" and e.note.startswith("about ") for e in events)
 

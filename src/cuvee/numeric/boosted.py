@@ -20,6 +20,8 @@ Bytes = NDArray[np.uint8]
 PARTS = ("which", "cut", "mask", "child", "first", "leaf", "values")
 PATH = (np.array([0, 1], np.int32), np.zeros(1, np.int32))
 """One decision, on which every row stands."""
+LOOK = 10_000
+"""A split is looked for in about this many rows of its leaf."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +169,7 @@ def _fit(
         gradient, curvature = _moves(y, z, binary=binary)
         # A split of noise gains about one variance; four of them are asked for.
         gain = 4.0 if binary else 4 * float(np.var(y - z))
-        limits = np.array([penalty, least, gain, 1, 20_000, rate], np.float32)
+        limits = np.array([penalty, least, gain, 1, LOOK, rate], np.float32)
         found = np.zeros((leaves, 1), np.float32)
         given = (one.features, inputs.bins, inputs.categories, codes, PATH)
         moves = (gradient[:, None], curvature[:, None])

@@ -206,9 +206,11 @@ def fit_forest(
     return Forest(decisions, (*packed, leaves), bounds)
 
 
-def feature_gains(inputs: Inputs, codes: Ints, counts: NDArray[np.float64], growth: Growth) -> Narrow:
-    """(columns,), what the best single split on each feature gains, to choose among many."""
-    decisions = plan_decisions(counts)
+def feature_gains(
+    inputs: Inputs, codes: Ints, counts: NDArray[np.float64], growth: Growth, *, missing: int = 0
+) -> Narrow:
+    """(columns,), what the best single split on each feature gains, to choose among many; see `fit_forest`."""
+    decisions = plan_decisions(counts, missing=missing)
     logits = _logits(decisions, np.zeros((0, 5), np.float32), codes, None)
     gradient, curvature = np.zeros_like(logits), np.zeros_like(logits)
     path = (decisions.start, decisions.node)

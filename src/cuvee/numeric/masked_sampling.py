@@ -90,7 +90,7 @@ def _right(
     low = level(bounds[at, 0], centre, scale, table)
     cut = level(bounds[at, 1], centre, scale, table)
     high = level(bounds[at, 2], centre, scale, table)
-    left, right = weigh(low, cut, high, bounds[at, 3], bounds[at, 4])
+    left, right = weigh(low, cut, high, bounds[at])
     return right / (right + left * np.exp(-float(z)))
 
 

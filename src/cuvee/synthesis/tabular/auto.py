@@ -40,7 +40,7 @@ WIDEST_CIRCUIT = 100
 """Columns beyond which the circuit is not tried: trees are faster there, and no worse."""
 CIRCUIT_PACE = 4e-5
 """Seconds that the circuit takes for a cell; measured."""
-QUICK: Mapping[str, Any] = {"orders": 4, "rounds": 15, "rate": 0.5}
+QUICK: Mapping[str, Any] = {"orders": 2, "rounds": 15, "rate": 0.5}
 """How trees are grown in the comparison: what more effort buys there is not worth its time."""
 CLOSE = 0.015
 """Candidates whose costs differ by less are as good as each other; the first of them is taken."""
@@ -181,8 +181,8 @@ def _decide(evidence: Sequence[Evidence], skipped: Sequence[str]) -> tuple[str, 
     least = min(e.cost for e in honest)
     best = next(e for e in honest if e.cost <= least + CLOSE)
     refused = [e.name for e in evidence if e.memorised]
-    also = f" {', '.join(map(repr, refused))} gave back training rows and was refused." if refused else ""
-    also += f" {', '.join(map(repr, skipped))} was left out for want of time." if skipped else ""
+    also = f" Refused, as they gave back training rows: {', '.join(map(repr, refused))}." if refused else ""
+    also += f" Left out for want of time: {', '.join(map(repr, skipped))}." if skipped else ""
     reason = (
         f"{best.name!r} was chosen by what it makes of rows held out (detector: 0.5 is best; pair error and near "
         f"copies: lower is better): {shown}.{also}"

@@ -104,8 +104,10 @@ class Coding:
         n = codes.shape[1]
         result: dict[int, Placed] = {}
         for f, field in enumerate(self.fields):
+            # A flag that too few rows have is never up, and one of the others always is.
+            up = np.where(field.masses[codes[f]] > 0, codes[f], int(field.masses.argmax()))
             for k, j in enumerate(field.flags):
-                result[j] = Placed(flag_codes(self.codecs[j])[(codes[f] == k).astype(np.int64)], within[f])
+                result[j] = Placed(flag_codes(self.codecs[j])[(up == k).astype(np.int64)], within[f])
             if field.flags:
                 continue
             codec = self.codecs[field.column]

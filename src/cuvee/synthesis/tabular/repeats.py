@@ -59,10 +59,8 @@ def _plain(series: pl.Series) -> NDArray[np.float64]:
 
 
 def _kind(series: pl.Series | None) -> str:
-    """What only values of the same kind can repeat."""
-    if series is None or not series.dtype.is_temporal():
-        return "number"
-    return str(series.dtype)
+    """What only values of the same kind can repeat: another dtype might not hold the value."""
+    return "" if series is None else str(series.dtype)
 
 
 def _rare(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,7 +1,6 @@
 """Chains of boosted trees in several column orders: every column given those before it."""
 
 from dataclasses import dataclass, replace
-from os import cpu_count
 from typing import ClassVar, final
 
 import numpy as np
@@ -26,6 +25,8 @@ GLANCE = 4_000
 """Which columns say something of which is found out on this many rows."""
 PACE = 9e-8
 """Seconds of one core that a row takes for each pair of column and feature, round and order; measured."""
+CORES = 2
+"""Cores that seconds are reckoned for."""
 FEWEST = 500
 """With fewer rows a detector learns nothing that is worth a correction."""
 SMALL = 2_000
@@ -51,13 +52,21 @@ class Effort:
     look: int
 
     def seconds(self, n: int, pairs: float) -> float:
-        """About how long a fit of n rows and so many pairs of column and feature takes on this machine."""
+        """About how long a fit of n rows and so many pairs of column and feature takes on two cores.
+
+        The cores that there are do not count: the same seed and budget give the same model on any machine.
+        """
         # Trees stop by themselves after about so many steps of this size.
         rounds = min(self.rounds, 7.5 / self.rate)
-        return 1.3 * PACE * min(n, self.rows) * pairs * self.orders * rounds / (cpu_count() or 1)
+        return 1.3 * PACE * min(n, self.rows) * pairs * self.orders * rounds / CORES
 
 
-EFFORTS = ((2e6, (8, 30, 0.25, 20_000)), (5e6, (4, 20, 0.5, 20_000)), (np.inf, (4, 20, 0.5, 8_000)))
+EFFORTS = (
+    (2e6, (8, 30, 0.25, 20_000)),
+    (5e6, (4, 20, 0.5, 20_000)),
+    (1e7, (4, 20, 0.5, 8_000)),
+    (np.inf, (4, 10, 0.5, 8_000)),
+)
 """Orders, rounds, rate and look for tables of up to so many rows times pairs of column and feature: more and smaller
 steps are worth their time where there is little of it; benchmarks/RESULTS.md has what they buy."""
 
@@ -135,7 +144,7 @@ class Trees(Synthesizer):
         return effort if over <= 1 else replace(effort, rows=max(int(min(n, effort.rows) / over), 2_000))
 
     def seconds(self, n: int, d: int) -> float:
-        """About how long a fit of n rows and d columns takes on this machine."""
+        """About how long a fit of n rows and d columns takes on two cores."""
         return self.effort(n, d).seconds(n, self._pairs(d))
 
     def _pairs(self, d: int) -> float:
@@ -197,7 +206,8 @@ def _gains(
     gains = np.zeros((d, d), np.float32)
 
     def screen(f: int) -> None:
-        gains[f] = feature_gains(inputs, codes[f, rows], coding.fields[f].masses * len(rows), growth)
+        counts = coding.fields[f].masses * len(rows)
+        gains[f] = feature_gains(inputs, codes[f, rows], counts, growth, missing=int(layout.missing[f]))
 
     each(screen, d)
     return gains
