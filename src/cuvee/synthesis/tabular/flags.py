@@ -30,10 +30,10 @@ def flag_groups(columns: Sequence[pl.Series]) -> list[tuple[int, ...]]:
 
 
 def hot(columns: Sequence[pl.Series]) -> NDArray[np.int64]:
-    """(n,), which of the columns is 1; -1 where none or several are."""
-    flags = [f if (f := _flags(s)) is not None else np.zeros(len(s), np.int8) for s in columns]
-    total = np.sum(flags, axis=0)
-    return np.where(total == 1, np.argmax(flags, axis=0), -1)
+    """(n,), which of the columns is 1; -1 where none or several are, or one is neither 0 nor 1."""
+    flags = np.array([s.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy() for s in columns])
+    fine = np.isin(flags, (0.0, 1.0)).all(axis=0) & (np.nan_to_num(flags).sum(axis=0) == 1)
+    return np.where(fine, np.argmax(flags == 1, axis=0), -1)
 
 
 def _group_end(flags: Sequence[NDArray[np.int8] | None], start: int, n: int) -> int:

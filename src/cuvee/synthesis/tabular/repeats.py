@@ -46,10 +46,9 @@ def find_repeats(columns: Sequence[pl.Series | None]) -> Masks:
     return found
 
 
-def same_rare_values(one: pl.Series, other: pl.Series) -> NDArray[np.bool_]:
-    """(n,), in which rows two columns hold the same value and it is a rare one in both."""
-    a, b = _plain(one), _plain(other)
-    return (a == b) & _rare(a) & _rare(b)
+def same_values(one: pl.Series, other: pl.Series) -> NDArray[np.bool_]:
+    """(n,), in which rows two columns hold the same value; missing ones are the same as nothing."""
+    return _plain(one) == _plain(other)
 
 
 def _plain(series: pl.Series) -> NDArray[np.float64]:

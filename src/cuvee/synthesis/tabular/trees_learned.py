@@ -19,7 +19,7 @@ from cuvee.synthesis.tabular.columns import columns_of, renumbered
 from cuvee.synthesis.tabular.correction import Correction
 from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of
 from cuvee.synthesis.tabular.layout import Layout
-from cuvee.synthesis.tabular.repeats import same_rare_values
+from cuvee.synthesis.tabular.repeats import COMMON, same_values
 
 REPLAY = 500_000
 """An update remembers what was learned before as at most this many made rows."""
@@ -128,7 +128,8 @@ class TreesLearned(Learned):
         """Log density of each row, (n,) in nats: that of the mixture of all column orders, corrected.
 
         Rounded numbers and categories count with their probability, other numbers with a density in their own unit, and
-        a value that was not learned as less likely than any that was. Ids and texts count as missing or there.
+        a value that was not learned, whatever stands beside it, as half as likely as the rarest of its column. Ids and
+        texts count as missing or there.
         """
         return self.log_prob_cells(data).sum(axis=1)
 
@@ -151,6 +152,14 @@ class TreesLearned(Learned):
         rng = np.random.default_rng(0)
         codes, known, within = self.coding.places(data, rng=rng)
         fields, n = codes.shape
+        rare = np.ones(codes.shape, np.bool_)
+        for f, field in enumerate(self.coding.fields):
+            # What a value does not say is the same for all rows, so that none depends on those beside it.
+            if (field.volumes == 1).all():
+                codes[f, ~known[f]] = field.masses.argmax()
+            atom = field.volumes[codes[f]] == 1
+            within[f, atom] = 0.5
+            rare[f] = ~atom | (field.masses[codes[f]] <= COMMON)
         rows = Rows.of(codes, within)
         for f in range(fields):
             rows.set(self.layout, f)
@@ -162,8 +171,8 @@ class TreesLearned(Learned):
             for link in self.chains[k]:
                 own = values[self.coding.fields[link.field].column]
                 for partner in reversed(link.partners):
-                    theirs = values[self.coding.fields[partner].column]
-                    mine.source[link.field, same_rare_values(own, theirs)] = partner
+                    same = same_values(own, values[self.coding.fields[partner].column])
+                    mine.source[link.field, same & rare[link.field] & rare[partner]] = partner
                 parts[k, link.field] = link.log_prob(mine)
                 field = self.coding.fields[link.field]
                 size = np.log(field.volumes[codes[link.field]])
