@@ -132,7 +132,7 @@ def test_parts_are_what_must_all_hold() -> None:
         ("a in 1", r"'in \('"),
         ("a is 3", "'is null' or 'is not null'"),
         ("a between 1", "the upper end"),
-        ("yes", "a sign such as"),
+        ("yes 3", "a sign such as"),
         ('kind = "y"', "There is no column 'y'"),
     ],
 )

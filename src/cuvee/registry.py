@@ -1,7 +1,8 @@
 """Every choice by name, one line each, as strings: nothing is imported until it is chosen.
 
 To add a plug-in, write one file and one line here. Third parties add theirs through the entry point groups
-`cuvee.sources`, `cuvee.rules`, `cuvee.synthesizers` and `cuvee.metrics`, whose values are `module:Class`.
+`cuvee.sources`, `cuvee.rules`, `cuvee.synthesizers`, `cuvee.constraints` and `cuvee.metrics`, whose values are
+`module:Class`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from cuvee.data.errors import CuveeError, MissingExtraError
 from cuvee.data.names import did_you_mean
 
-Group = Literal["sources", "rules", "synthesizers", "metrics"]
+Group = Literal["sources", "rules", "synthesizers", "constraints", "metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,35 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
         ),
         "independent": Entry(
             "cuvee.synthesis.tabular.independent:Independent", "each column by itself", "one table, all kinds"
+        ),
+    },
+    "constraints": {
+        "holds": Entry("cuvee.synthesis.constraints.holds:Holds", "a condition that no row breaks", "all"),
+        "equation": Entry(
+            "cuvee.synthesis.constraints.equation:Equation", "arithmetic: total = price * quantity", "numbers"
+        ),
+        "follows": Entry("cuvee.synthesis.constraints.follows:Follows", "a column that others settle", "all"),
+        "fixed": Entry("cuvee.synthesis.constraints.fixed:Fixed", "only combinations that occur", "all"),
+        "one_hot": Entry("cuvee.synthesis.constraints.one_hot:OneHot", "exactly one flag is up", "0 and 1"),
+        "increasing": Entry(
+            "cuvee.synthesis.constraints.increasing:Increasing",
+            "a chain: ordered <= shipped <= paid",
+            "numbers, moments",
+        ),
+        "range": Entry("cuvee.synthesis.constraints.range:Range", "between two ends", "numbers, moments"),
+        "positive": Entry("cuvee.synthesis.constraints.positive:Positive", "above zero", "numbers"),
+        "unique": Entry("cuvee.synthesis.constraints.unique:Unique", "a key of one or several columns", "all"),
+        "monotone": Entry(
+            "cuvee.synthesis.constraints.monotone:Monotone",
+            "never falls along an order, in each group",
+            "numbers, moments",
+        ),
+        "missing_together": Entry(
+            "cuvee.synthesis.constraints.missing_together:MissingTogether", "missing in the same rows", "all"
+        ),
+        "matches": Entry("cuvee.synthesis.constraints.matches:Matches", "text that matches a pattern", "text, ids"),
+        "predicate": Entry(
+            "cuvee.synthesis.constraints.predicate:Predicate", "any SQL expression, or a Python function", "all"
         ),
     },
     "metrics": {

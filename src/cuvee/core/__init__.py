@@ -9,8 +9,10 @@ from cuvee.core.durations import seconds_of
 from cuvee.core.model import ARRAYS, FORMAT, MANIFEST, VERSION, Model, block_count
 from cuvee.core.plugins import (
     Arrays,
+    Constraint,
     Event,
     Learned,
+    Proof,
     Rule,
     Source,
     Spec,
@@ -23,7 +25,7 @@ from cuvee.core.sampling import BLOCK, cores, in_order, thread_count
 from cuvee.core.scores import Metric, Score, Scores, Trial
 
 __all__ = [
-    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Event", "Learned", "Method", "Metric",
-    "Model", "Rule", "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer", "Trial", "Watch", "block_count",
-    "cores", "draw_asked", "in_order", "seconds_of", "silent", "thread_count",
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Event", "Learned",
+    "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer",
+    "Trial", "Watch", "block_count", "cores", "draw_asked", "in_order", "seconds_of", "silent", "thread_count",
 ]  # fmt: skip

@@ -119,14 +119,14 @@ def draw_asked(
     if first is None:
         return _searched(learned, n, asked, start=start, rng=rng)
     (name, frame), effective = next(iter(first[0].items())), first[1]
-    wrong, drawn, vain = _wrong(frame, asked), n, 0
+    wrong, drawn, vain = _wrong(learned, frame, asked), n, 0
     while len(wrong):
         times = int(np.clip(4096 // len(wrong), 1, 64))
         rows = np.repeat(np.arange(len(wrong)), times)
         part = asked.pick(wrong[rows])
         again = learned.sample_asked(len(rows), part, start=start, rng=rng)
         fresh = frame[:0] if again is None else again[0][name]
-        fine = np.setdiff1d(np.arange(fresh.height), _wrong(fresh, part))
+        fine = np.setdiff1d(np.arange(fresh.height), _wrong(learned, fresh, part))
         mended, first_fine = np.unique(rows[fine], return_index=True)
         frame = _put(frame, wrong[mended], fresh[fine[first_fine]])
         wrong, drawn, vain = np.delete(wrong, mended), drawn + len(rows), 0 if len(mended) else vain + 1
@@ -140,12 +140,12 @@ def draw_asked(
     return {name: frame}, Method("exact", effective, drawn / max(n, 1))
 
 
-def _wrong(frame: pl.DataFrame, asked: Asked) -> np.ndarray:
-    """(k,), the rows that are not as asked."""
+def _wrong(learned: Learned, frame: pl.DataFrame, asked: Asked) -> np.ndarray:
+    """(k,), the rows that are not as asked, or break what holds in every row."""
     true = asked.condition.truth(frame).fill_null(value=False)
     for column in asked.filled:
         true &= frame[column].is_not_null()
-    return np.flatnonzero(~true.to_numpy())
+    return np.union1d(np.flatnonzero(~true.to_numpy()), learned.broken(frame))
 
 
 def _put(frame: pl.DataFrame, rows: np.ndarray, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -177,7 +177,7 @@ def _searched(
         size = int(np.clip((n - have) / share * 1.1 + 64, 256, 65_536))
         made = learned.sample(size, start=start + have, rng=rng)
         (name, frame), *_ = made.items()
-        fine = np.setdiff1d(np.arange(size), _wrong(frame, asked))
+        fine = np.setdiff1d(np.arange(size), _wrong(learned, frame, asked))
         found.append({name: frame[fine]})
         have, drawn = have + len(fine), drawn + size
     name = next(iter(found[0]))

@@ -13,8 +13,9 @@ import polars as pl
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from cuvee.core.across import settled
 from cuvee.core.asked import NOTHING, Asked, Method, draw_asked
-from cuvee.core.plugins import Event, Learned, Synthesizer, Watch, silent
+from cuvee.core.plugins import Event, Learned, Proof, Synthesizer, Watch, silent
 from cuvee.core.sampling import BLOCK, in_order, thread_count
 from cuvee.data.conditions_text import condition_of
 from cuvee.data.dataset import Dataset
@@ -96,7 +97,18 @@ class Model:
         watch: Watch = silent,
         asked: Asked = NOTHING,
     ) -> Iterable[Mapping[str, pl.DataFrame]]:
-        """The rows of `sample`, block by block, in constant memory."""
+        """The rows of `sample`, block by block; in constant memory, unless a constraint speaks of all rows together."""
+        across = self.learned.across()
+        if across:
+            plain = self._plain_blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
+            yield from settled(self.learned, across, plain, n, asked=asked, seed=seed)
+            return
+        yield from self._plain_blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
+
+    def _plain_blocks(
+        self, n: int, *, seed: int, workers: int | None, watch: Watch, asked: Asked
+    ) -> Iterable[Mapping[str, pl.DataFrame]]:
+        """The rows before what holds in all of them together is seen to."""
         count = block_count(n)
 
         def make(k: int) -> tuple[Mapping[str, pl.DataFrame], Method | None]:
@@ -133,9 +145,21 @@ class Model:
         """Block k of the n rows of `sample`, made alone: rows k * `BLOCK` to (k + 1) * `BLOCK`.
 
         Raises:
-            ModelError: There is no such block, or n or the seed is no number that can be.
+            ModelError: There is no such block, or n or the seed is no number that can be, or a constraint speaks of all
+                rows together.
         """
+        across = self.learned.across()
+        if across:
+            raise ModelError(f"A block can't be made alone: {str(across[0])!r} speaks of all rows together.")
         return self._block(k, n, seed=seed, asked=asked)[0]
+
+    def prove(self, data: Any) -> tuple[Proof, ...]:
+        """What is found of each constraint in rows: how many were looked at, and how many break it.
+
+        Args:
+            data: Rows with the columns of training: a dataset, or any data frame.
+        """
+        return self.learned.prove(self._like_training(data).frame)
 
     def _block(self, k: int, n: int, *, seed: int, asked: Asked) -> tuple[Mapping[str, pl.DataFrame], Method | None]:
         """Block k, and how what was asked was met.
@@ -294,6 +318,7 @@ class Model:
             "seed": self.seed,
             "notes": list(self.notes),
             "guarantee": None if self.guarantee is None else dict(self.guarantee),
+            "constrained": bool(self.learned.prove(empty[next(iter(empty))])),
             "state": values,
             "arrays": {"bytes": len(content), "sha256": sha256(content).hexdigest()},
         }

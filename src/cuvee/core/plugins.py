@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from cuvee.data.conditions import Condition
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 
@@ -124,6 +125,92 @@ class Rule(Spec, ABC):
         """
 
 
+class Constraint(Spec, ABC):
+    """What holds in every row that is made, or in all rows together.
+
+    Nulls follow SQL's CHECK: what can't be told of a row, because a value is missing, is not broken by it. A constraint
+    says what it is by one of three ways, and by that how it is kept: a column that is computed from others (`derived`),
+    columns that are learned as one (`joined`), or the truth of rows alone (rows are drawn until it holds).
+    """
+
+    across: ClassVar[bool] = False
+    """Whether it speaks of rows together; `truth` then says which rows are one too many."""
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it speaks of."""
+        condition = self.condition()
+        return () if condition is None else condition.columns()
+
+    def condition(self) -> Condition | None:
+        """The same as a condition, where the condition language can say it; it may be unknown, but never false."""
+        return None
+
+    def learn(self, frame: pl.DataFrame, *, least: int) -> pl.DataFrame | None:
+        """What it needs to know of the training rows, as a table: never anything that fewer than `least` rows share.
+
+        Raises:
+            ModelError: The rows do not have what it takes.
+        """
+        del frame, least
+        return None
+
+    def truth(self, frame: pl.DataFrame, learned: pl.DataFrame | None) -> pl.Series:
+        """(n,), whether it holds in each row, null where that is unknown.
+
+        Args:
+            frame: The rows.
+            learned: What `learn` gave; None judges the rows by themselves.
+        """
+        del learned
+        condition = self.condition()
+        if condition is None:
+            raise NotImplementedError
+        return condition.truth(frame)
+
+    def derived(self) -> str | None:
+        """The column that the others settle; `derive` computes it."""
+        return None
+
+    def derive(self, frame: pl.DataFrame, learned: pl.DataFrame | None) -> pl.Series:
+        """(n,), the derived column, null where it can't be computed."""
+        raise NotImplementedError
+
+    def joined(self) -> tuple[str, ...]:
+        """Columns that are learned as one: `learn` gives the combinations there are."""
+        return ()
+
+    def together(self) -> tuple[str, ...]:
+        """Columns that are missing in the same rows: the first says in which."""
+        return ()
+
+    def chain(self) -> tuple[str, ...]:
+        """Columns whose values go up: they may be learned as distances from one to the next."""
+        return ()
+
+    def settle(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows in which it holds, made of these by moving values between rows; for constraints across rows."""
+        return frame
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found of one constraint in rows that were made.
+
+    Attributes:
+        constraint: The constraint in words.
+        rows: Rows that were looked at.
+        broken: Rows that break it.
+        unknown: Rows of which it can't be told, because a value is missing.
+        how: How it was kept.
+    """
+
+    constraint: str
+    rows: int
+    broken: int
+    unknown: int
+    how: str
+
+
 class Synthesizer(Spec, ABC):
     """A way to learn a dataset."""
 
@@ -178,6 +265,20 @@ class Learned(ABC):
         """Rows that were picked out of many, with ids and texts of their own: row i gets those of row `start` + i."""
         del start, rng
         return frame
+
+    def broken(self, frame: pl.DataFrame) -> NDArray[np.int64]:
+        """(k,), the rows that break what holds in every row."""
+        del frame
+        return np.zeros(0, np.int64)
+
+    def across(self) -> tuple[Constraint, ...]:
+        """What holds in all rows together; whoever collects the blocks sees to it."""
+        return ()
+
+    def prove(self, frame: pl.DataFrame) -> tuple[Proof, ...]:
+        """What is found of each constraint in rows that were made."""
+        del frame
+        return ()
 
     @abstractmethod
     def state(self) -> tuple[Mapping[str, Any], Arrays]:

@@ -236,6 +236,21 @@ class Some(Condition):
 ALWAYS: Final = Every(())
 
 
+def unless_false(condition: Condition) -> Condition:
+    """What is true where a condition is true or unknown: a rule of which nulls are no breach, as SQL's CHECK.
+
+    >>> str(unless_false(Comparison("end", ">=", other="start")))
+    'end >= start or end is null or start is null'
+    """
+    if isinstance(condition, Every):
+        return Every(tuple(unless_false(c) for c in condition.conditions))
+    if isinstance(condition, Some):
+        return Some(tuple(unless_false(c) for c in condition.conditions))
+    if isinstance(condition, Missing):
+        return condition
+    return Some((condition, *(Missing(c) for c in condition.columns())))
+
+
 def _named(column: str) -> str:
     plain = re.fullmatch(r"[^\W\d][\w.]*", column) and column.lower() not in WORDS
     return column if plain else '"' + column.replace('"', '""') + '"'

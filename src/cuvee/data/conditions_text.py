@@ -170,6 +170,9 @@ class _Reader:
             return Comparison(column, sign, self._value())
         if self._peek() == ("word", "is"):
             return self._null(column)
+        if self._peek() in {("end", ""), ("mark", ")"), ("word", "and"), ("word", "or")}:
+            # A flag by itself.
+            return Comparison(column, "=", value=True)
         turned = self._take("not")
         found = self._between(column) if self._take("between") else self._among(column)
         return found.negated() if turned else found

@@ -11,10 +11,11 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from cuvee.core import ARRAYS, FORMAT, MANIFEST, VERSION, Model, Synthesizer
+from cuvee.core import ARRAYS, FORMAT, MANIFEST, VERSION, Constraint, Learned, Model, Synthesizer
 from cuvee.data.dtypes import dtype_from_json
 from cuvee.data.errors import CuveeError, ModelError
 from cuvee.data.schema import Schema
+from cuvee.synthesis.constraints.constrained import Constrained
 
 LARGEST = 512 * 2**20
 """A model.json beyond this many bytes is not read."""
@@ -26,12 +27,17 @@ def is_model(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def open_model(path: Path, find: Callable[[str], type[Synthesizer]]) -> Model:
+def open_model(
+    path: Path,
+    find: Callable[[str], type[Synthesizer]],
+    constraint: Callable[[Mapping[str, Any]], Constraint] | None = None,
+) -> Model:
     """Open a model folder that `Model.save` wrote.
 
     Args:
         path: The folder.
         find: The class of a synthesizer by its name.
+        constraint: The constraint that a mapping means; None where models have none.
 
     Raises:
         ModelError: The folder is not a model, was written by a newer version, or is damaged.
@@ -47,7 +53,7 @@ def open_model(path: Path, find: Callable[[str], type[Synthesizer]]) -> Model:
             schema=schema,
             rows={str(t): int(n) for t, n in manifest["rows"].items()},
             seed=int(manifest["seed"]),
-            learned=kind.learned.restore(manifest["state"], arrays),
+            learned=_learned(kind.learned, manifest, arrays, constraint),
             notes=tuple(str(n) for n in manifest["notes"]),
             guarantee=manifest["guarantee"],
         )
@@ -64,6 +70,21 @@ def open_model(path: Path, find: Callable[[str], type[Synthesizer]]) -> Model:
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, pl.exceptions.PolarsError) as error:
         raise ModelError(f"{path} is damaged: its state does not fit together. Fit the model again.") from error
     return model
+
+
+def _learned(
+    kind: type[Learned],
+    manifest: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    constraint: Callable[[Mapping[str, Any]], Constraint] | None,
+) -> Learned:
+    """What was learned, with the constraints that rows of it keep."""
+    state = manifest["state"]
+    if not manifest.get("constrained"):
+        return kind.restore(state, arrays)
+    if constraint is None:
+        raise ModelError("It has constraints, and what they are is not known here.")
+    return Constrained.opened(state, arrays, kind, [constraint(t["constraint"]) for t in state["terms"]])
 
 
 def _manifest(path: Path) -> Mapping[str, Any]:

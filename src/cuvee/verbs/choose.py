@@ -1,12 +1,13 @@
 """Names become specs here, through the registry, with a sentence for whatever is wrong with them."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cuvee.core import Rule, Source, Synthesizer
+from cuvee.core import Constraint, Rule, Source, Synthesizer
 from cuvee.data.errors import CuveeError, SourceError
 from cuvee.data.names import did_you_mean
 from cuvee.registry import entries, find, name_of
@@ -56,6 +57,32 @@ def made(kind: type[Any], name: str, options: Mapping[str, Any]) -> Any:
 def rule(choice: Any) -> Rule:
     """The rule of a name, a name with options, or a rule itself."""
     return choice if isinstance(choice, Rule) else choose("rules", choice)
+
+
+def constraint(said: Any) -> Constraint:
+    """The constraint that a line means: a condition or equation as text, or {follows: b, from: [a]} and its like.
+
+    Raises:
+        CuveeError: It means none.
+    """
+    if isinstance(said, Constraint):
+        return said
+    if isinstance(said, str):
+        # What stands in quotes is a value or a name; the rest tells arithmetic from comparison.
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", said)
+        arithmetic = re.search(r"[*/+]|[\w)\s]-[\s(]", bare) and re.search(r"(?<![<>!=])=(?!=)", bare)
+        name = "equation" if arithmetic else "holds"
+        return made(find("constraints", name), name, {name: said})
+    known = entries("constraints")
+    names = [str(k) for k in said if str(k) in known] if isinstance(said, Mapping) else []
+    if len(names) != 1:
+        given = ", ".join(map(str, said)) if isinstance(said, Mapping) else repr(said)
+        raise CuveeError(
+            f"A constraint is text (a condition, or an equation) or has one of the words {', '.join(known)}, such as "
+            f"{{follows: b, from: [a]}}; this one has {given}."
+        )
+    listed = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    return made(find("constraints", names[0]), names[0], listed)
 
 
 def generator(seed: int) -> np.random.Generator:

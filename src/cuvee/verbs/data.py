@@ -18,7 +18,7 @@ from cuvee.data.schema import Schema
 from cuvee.mixing.share import mix_by_share
 from cuvee.registry import find
 from cuvee.synthesis.model_file import is_model, open_model
-from cuvee.verbs.choose import generator, rule, source
+from cuvee.verbs.choose import constraint, generator, rule, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def load(path: str | Path) -> Model | Blend | Dataset:
     """Open a model folder, a blend folder, or data."""
     folder = Path(path)
     if is_model(folder):
-        return open_model(folder, lambda name: find("synthesizers", name))
+        return open_model(folder, lambda name: find("synthesizers", name), constraint)
     if (folder / "manifest.json").is_file():
         return Blend.load(folder)
     return read(path)

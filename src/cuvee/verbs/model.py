@@ -24,9 +24,10 @@ from cuvee.evaluation.judge import judge
 from cuvee.evaluation.trial import make_trial
 from cuvee.registry import entries, name_of
 from cuvee.sources.parts import is_parts, write_parts
+from cuvee.synthesis.constraints.constrained import fit_constrained
 from cuvee.synthesis.model_file import is_model
 from cuvee.synthesis.stream import default_rows, does_not_fit, draw, draw_note, one_pass
-from cuvee.verbs.choose import choose, generator, source, with_budget
+from cuvee.verbs.choose import choose, constraint, generator, source, with_budget
 from cuvee.verbs.data import dataset_of, load, write
 
 
@@ -36,6 +37,7 @@ def fit(  # noqa: PLR0913 (what may be said of one fit)
     *,
     table: str | None = None,
     exclude: Sequence[str] = (),
+    constraints: Sequence[Any] = (),
     rows: int | None = None,
     stream: bool | None = None,
     checkpoint: str | Path | None = None,
@@ -54,6 +56,9 @@ def fit(  # noqa: PLR0913 (what may be said of one fit)
         synthesizer: A name ("copula"), a name with options ({"copula": {"shrink": 0.1}}), or a spec.
         table: The table to learn, where the dataset has several.
         exclude: Columns that are left out of the model and of what it samples.
+        constraints: What holds in every row that is made, beside what the schema states: text (a condition such as
+            "end >= start", or an equation such as "total = price * quantity"), or a mapping such as
+            {"follows": "education_num", "from": ["education"]}. See `cuvee models constraints`.
         rows: Learn from at most so many rows, drawn evenly; a file that can be is then read in batches.
         stream: Whether to read a file in batches; None does so where it would not fit in memory.
         checkpoint: A file that a pass goes on from after an interruption. It holds drawn rows until the fit is done.
@@ -82,7 +87,9 @@ def fit(  # noqa: PLR0913 (what may be said of one fit)
         dataset = Dataset.of({found.table: drawn.frame})
         dataset = dataset if table is None else dataset.only(table)
         counts, notes = {found.table: drawn.rows}, drawn.notes
-    learned = spec.fit(dataset, rng=rng, watch=watch)
+    stated = constraints if isinstance(constraints, (list, tuple)) else [constraints]
+    kept_true = [constraint(c) for c in (*_stated(dataset), *stated)]
+    learned = fit_constrained(spec, dataset, kept_true, rng=rng, watch=watch)
     if kept is not None:
         kept.unlink(missing_ok=True)
     return Model(
@@ -232,6 +239,11 @@ def evaluate(
         for spec in [m if isinstance(m, Metric) else choose("metrics", m)]
     }
     return judge(trial, specs, seed=seed, watch=watch)
+
+
+def _stated(data: Dataset) -> Sequence[Any]:
+    """The constraints that the schema of the only table states."""
+    return getattr(data.meaning, "constraints", ()) if len(data) == 1 else ()
 
 
 def _in_memory(
