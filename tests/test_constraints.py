@@ -13,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cuvee
-from cuvee.core import Model
+from cuvee.core import Constraint, Model
 from cuvee.data.errors import CuveeError, ModelError
+from cuvee.registry import REGISTRY
 from cuvee.synthesis.constraints.conflicts import fewest
 from cuvee.synthesis.tabular.trees import Trees
+from cuvee.testing import check_constraint
+from cuvee.verbs.choose import constraint
 
 QUICK = Trees(orders=2, rounds=8, rate=0.5, correct=False)
 SYNTHESIZERS = {"trees": QUICK, "circuit": "circuit", "copula": "copula", "independent": "independent"}
@@ -180,6 +183,60 @@ def test_what_is_drawn_again_is_drawn_from_the_same_distribution() -> None:
         assert np.std(rows[column].to_numpy()) == pytest.approx(np.std(wanted[column].to_numpy()), abs=0.03)
 
 
+# Each of them
+
+
+SAID: dict[str, Any] = {
+    "holds": "price < 1000 or pieces < 5",
+    "equation": "total = price * pieces",
+    "follows": {"follows": "land", "from": ["town"]},
+    "fixed": {"fixed": ["town", "land"]},
+    "one_hot": {"one_hot": ["small", "middle", "large"]},
+    "increasing": {"increasing": ["ordered", "shipped"]},
+    "range": {"range": "pieces", "low": 1, "high": 8},
+    "positive": {"positive": "price"},
+    "unique": {"unique": ["price", "ordered"]},
+    "monotone": {"monotone": "total", "by": "price"},
+    "missing_together": {"missing_together": ["shipped", "carrier"]},
+    "matches": {"matches": "town", "pattern": "[A-Z][a-z]+"},
+    "predicate": {"predicate": "price + pieces < 1000"},
+}
+
+
+@pytest.mark.parametrize("name", REGISTRY["constraints"])
+def test_every_constraint_of_the_registry_keeps_the_contract(name: str) -> None:
+    kept = orders(400).unique(["price", "ordered"], maintain_order=True)
+    if name == "monotone":
+        kept = kept.sort("price").with_columns(total=pl.col("price") * 2)
+    town = pl.when(pl.int_range(pl.len()) < 3).then(pl.lit("paris")).otherwise("town")
+    wrong = kept.with_columns(
+        price=pl.lit(-2000.0),
+        pieces=pl.lit(3000),
+        town=town,
+        land=pl.lit("FR"),
+        carrier=pl.lit("x"),
+        small=True,
+        middle=True,
+    ).with_columns(total=-pl.int_range(pl.len()).cast(pl.Float64), ordered=pl.lit(dt.date(2030, 1, 1)))
+    wrong = wrong.with_columns(price=pl.int_range(pl.len()) / 1.0) if name == "monotone" else wrong
+    wrong = wrong.with_columns(price=pl.lit(5000.0)) if name in {"holds", "predicate"} else wrong
+    check_constraint(constraint(SAID[name]), kept, wrong)
+
+
+def test_the_contract_finds_a_constraint_that_does_not_hold() -> None:
+    class Never(Constraint):
+        def columns(self) -> tuple[str, ...]:
+            return ("price",)
+
+        def truth(self, frame: pl.DataFrame, learned: pl.DataFrame | None) -> pl.Series:
+            del learned
+            return frame["price"] > 7
+
+    frame = orders(300)
+    with pytest.raises(AssertionError, match="must hold in rows that keep it"):
+        check_constraint(Never, frame, frame)
+
+
 # Over all rows
 
 
@@ -329,5 +386,5 @@ def test_nulls_break_a_condition_just_where_they_break_a_check_of_sql(rows: list
     frame = pl.DataFrame(rows, schema={"a": pl.Int64, "b": pl.Int64, "k": pl.String}, orient="row")
     for said in ("a <= b", "a < b or k = 'p'", "not (a >= b and k in ('p', 'q'))", "a is null or b is not null"):
         table = broken(frame, f"not ({said})")
-        truth = cuvee.verbs.choose.constraint(said).truth(frame, None)
+        truth = constraint(said).truth(frame, None)
         assert int((~truth.fill_null(value=True)).sum()) == table

@@ -50,7 +50,15 @@ MISTAKES = {
     ),
     "a key of another tool": (
         "rows: 200", "rows: 200, temperature: 1",
-        "12:37: steps.twins has no 'temperature'. There are: save, seed, sample, rows.",
+        "12:37: steps.twins has no 'temperature'. There are: save, seed, sample, rows, where, given.",
+    ),
+    "a constraint that is none": (
+        "{fit: parts.train, synthesizer: copula}", "{fit: parts.train, constraints: [a >, {positive: a}]}",
+        "11:43: steps.model.constraints[0]: the condition a >» can't be read: a number, a text in single quotes, true or false was expected here. Write it such as: age >= 60 and state in ('CA', 'NY')",  # noqa: E501
+    ),
+    "a condition that can't be read": (
+        "rows: 200", "rows: 200, where: a >",
+        "12:44: steps.twins.where: the condition a >» can't be read: a number, a text in single quotes, true or false was expected here. Write it such as: age >= 60 and state in ('CA', 'NY')",  # noqa: E501
     ),
     "a missing key": (
         ", rows: 200", "",

@@ -5,8 +5,13 @@ from typing import Any
 from cuvee.data.errors import CuveeError
 from cuvee.registry import Group, entries, find
 
-ABILITIES = ("log_prob", "log_prob_cells", "update")
-"""What a model may be able to do beside sampling, by the name of the method."""
+ABILITIES = {
+    "log_prob": "log_prob",
+    "log_prob_cells": "log_prob_cells",
+    "update": "update",
+    "sample_asked": "given",
+}
+"""What a model may be able to do beside sampling, by the name of the method: how it is called."""
 
 
 def choices(group: Group) -> list[dict[str, Any]]:
@@ -29,5 +34,5 @@ def _abilities(name: str) -> list[str]:
         kind = find("synthesizers", name)
     except CuveeError:  # its extra is not installed
         return []
-    able = [a for a in ABILITIES if getattr(kind.learned, a) is not getattr(Learned, a)]
+    able = [says for a, says in ABILITIES.items() if getattr(kind.learned, a) is not getattr(Learned, a)]
     return [*able, "time_budget"] if "time_budget" in kind.model_fields else able

@@ -161,6 +161,7 @@ def fit(
     synthesizer: str = "auto",
     table: str | None = None,
     exclude: Annotated[tuple[str, ...], Several] = (),
+    constraint: Annotated[tuple[str, ...], Several] = (),
     rows: int | None = None,
     stream: Annotated[bool | None, Parameter(negative="--no-stream")] = None,
     time_budget: str | None = None,
@@ -178,12 +179,15 @@ def fit(
         synthesizer: How to learn; see `cuvee models`.
         table: The table to learn, where there are several.
         exclude: A column to leave out. Repeat for more.
+        constraint: What holds in every row that is made, such as "end >= start", "total = price * quantity" or
+            "{follows: b, from: [a]}"; see `cuvee models constraints`. Repeat for more.
         rows: Learn from at most so many rows, drawn evenly. Without it all, or a million of a file read in batches.
         stream: Read the file in batches, or do not; else that is done where it would not fit in memory.
         time_budget: How long to learn at most, such as 60s or 5m; for synthesizers that have one.
     """
     from cuvee import verbs
     from cuvee.cli import progress, show
+    from cuvee.cli.written import plain_value
 
     with progress.drawn() as watch:
         model = verbs.fit(
@@ -191,6 +195,7 @@ def fit(
             synthesizer,
             table=table,
             exclude=exclude,
+            constraints=[plain_value(c) for c in constraint],
             rows=rows,
             stream=stream,
             checkpoint=out.with_name(f"{out.name}.checkpoint"),
@@ -347,7 +352,10 @@ def report(
 
 @app.command
 def models(
-    group: Literal["synthesizers", "metrics", "rules", "sources"] = "synthesizers", /, *, json: Json = False
+    group: Literal["synthesizers", "constraints", "metrics", "rules", "sources"] = "synthesizers",
+    /,
+    *,
+    json: Json = False,
 ) -> None:
     """List what can be chosen by name, what it handles, and which extra it needs.
 

@@ -99,11 +99,18 @@ class Model:
     ) -> Iterable[Mapping[str, pl.DataFrame]]:
         """The rows of `sample`, block by block; in constant memory, unless a constraint speaks of all rows together."""
         across = self.learned.across()
+        made = self._plain_blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
         if across:
-            plain = self._plain_blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
-            yield from settled(self.learned, across, plain, n, asked=asked, seed=seed)
-            return
-        yield from self._plain_blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
+            made = settled(self.learned, across, made, n, asked=asked, seed=seed)
+        proofs: list[tuple[Proof, ...]] = []
+        for block in made:
+            proofs.append(self.learned.prove(next(iter(block.values()))))
+            yield block
+        whole = {str(c) for c in across}
+        for proof in (Proof.of_all(part) for part in zip(*proofs, strict=True)):
+            # What holds over all rows was looked at over all rows, and there would be none if it did not hold.
+            broken = 0 if proof.constraint in whole else proof.broken
+            watch(Event(proof.constraint, 1, 1, f"broken in {broken:,} of {proof.rows:,} rows; {proof.how}"))
 
     def _plain_blocks(
         self, n: int, *, seed: int, workers: int | None, watch: Watch, asked: Asked
@@ -152,6 +159,11 @@ class Model:
         if across:
             raise ModelError(f"A block can't be made alone: {str(across[0])!r} speaks of all rows together.")
         return self._block(k, n, seed=seed, asked=asked)[0]
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the only table that it makes; none where it makes several."""
+        tables = self.learned.sample(0, start=0, rng=np.random.default_rng(0))
+        return tuple(next(iter(tables.values())).columns) if len(tables) == 1 else ()
 
     def prove(self, data: Any) -> tuple[Proof, ...]:
         """What is found of each constraint in rows: how many were looked at, and how many break it.

@@ -210,6 +210,12 @@ class Proof:
     unknown: int
     how: str
 
+    @classmethod
+    def of_all(cls, parts: "Sequence[Proof]") -> "Proof":
+        """What was found in several blocks."""
+        first, rows = parts[0], sum(p.rows for p in parts)
+        return cls(first.constraint, rows, sum(p.broken for p in parts), sum(p.unknown for p in parts), first.how)
+
 
 class Synthesizer(Spec, ABC):
     """A way to learn a dataset."""

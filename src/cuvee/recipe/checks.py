@@ -12,7 +12,7 @@ from cuvee.recipe.content import SourceSpec
 from cuvee.recipe.inputs import VARIABLE, form, refusal
 from cuvee.recipe.problems import Places, Problem, Where, spelled
 from cuvee.recipe.references import blended, references
-from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, Step
+from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, SampleStep, Step
 from cuvee.recipe.structure import Outline, read_part
 from cuvee.registry import Group, entries, find
 from cuvee.sources.secrets import refuse_literal_secret
@@ -138,6 +138,10 @@ def _choices(name: str, step: Step, places: Places) -> Iterator[Problem]:
         for column, rule in step.resolve.items():
             yield from _choice("rules", rule, (*where, "resolve", column), places)
         yield from _match(step, where, places)
+    if isinstance(step, FitStep):
+        yield from _constraints(step, where, places)
+    if isinstance(step, SampleStep):
+        yield from _asked(step, where, places)
     if isinstance(step, EvaluateStep):
         for position, metric in enumerate(step.metrics or ()):
             yield from _choice("metrics", metric, (*where, "metrics", position), places)
@@ -170,6 +174,29 @@ def _budget(step: FitStep, where: Where, places: Places) -> Iterator[Problem]:
             f"{spelled(at)}: the synthesizer {name!r} has no time budget: it takes as long as it takes. "
             f"Remove this{instead}.",
         )
+
+
+def _constraints(step: FitStep, where: Where, places: Places) -> Iterator[Problem]:
+    from cuvee.verbs.choose import constraint
+
+    for position, said in enumerate(step.constraints):
+        try:
+            constraint(said)
+        except CuveeError as error:
+            at = (*where, "constraints", position)
+            yield Problem(places.value(at), f"{spelled(at)}: {_lower(str(error))}")
+
+
+def _asked(step: SampleStep, where: Where, places: Places) -> Iterator[Problem]:
+    from cuvee.data.conditions_text import condition_of
+
+    if step.rows is None and step.given is None:
+        yield Problem(places.key(where), f"{spelled(where)} needs 'rows': how many.")
+    try:
+        condition_of(step.where)
+    except CuveeError as error:
+        at = (*where, "where")
+        yield Problem(places.value(at), f"{spelled(at)}: {_lower(str(error))}")
 
 
 def _match(step: BlendStep, where: Where, places: Places) -> Iterator[Problem]:

@@ -110,5 +110,11 @@ Condition = Annotated[
 ]
 """When a gate fails."""
 
+ConstraintLine = Annotated[
+    str | Mapping[str, Any],
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
+]
+"""A condition or an equation as text, or a mapping such as {follows: b, from: [a]}."""
+
 Share = Annotated[float, BeforeValidator(_not_auto), Strict(), Field(ge=0, le=1)]
 """A share from 0 to 1."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 from pydantic import Discriminator, Field, Tag
 
 from cuvee.core import Spec
-from cuvee.recipe.choices import Choice, Number, Seconds, Share, Whole, Word
+from cuvee.recipe.choices import Choice, ConstraintLine, Number, Seconds, Share, Whole, Word
 from cuvee.recipe.problems import Where
 
 Gives = Literal["data", "split", "model", "scores", "schema"]
@@ -115,6 +115,9 @@ class FitStep(RandomStep):
     synthesizer: Choice = Field("auto", description="How to learn; see cuvee models.")
     table: Word | None = Field(None, description="The table to learn, where there are several.")
     exclude: tuple[Word, ...] = Field((), description="Columns to leave out.")
+    constraints: tuple[ConstraintLine, ...] = Field(
+        (), description="What holds in every row that is made, such as end >= start; see cuvee models constraints."
+    )
     time_budget: Seconds | None = Field(None, description="How long to learn at most, such as 5m.")
 
 

@@ -113,6 +113,7 @@ def _fit(step: FitStep, given: Given, seed: int | None, watch: Watch) -> Any:
         step.synthesizer,
         table=step.table,
         exclude=step.exclude,
+        constraints=step.constraints,
         time_budget=step.time_budget,
         seed=seed or 0,
         watch=watch,

@@ -26,6 +26,11 @@ def markdown(data: Mapping[str, Any]) -> str:
     if worst:
         lines += ["| Column | Differs by |", "|---|--:|"]
         lines += [f"| {_text(c['column'], 60)} | {percent(c['difference'])} |" for c in worst] + [""]
+    proofs = [c for model in data["models"] for c in model.get("constraints", [])]
+    if proofs:
+        lines += ["| Constraint | Rows checked | Broken in | How it is kept |", "|---|--:|--:|---|"]
+        lines += [f"| {_text(c['constraint'], 120)} | {c['rows']:,} | {c['broken']:,} | {c['how']} |" for c in proofs]
+        lines += [""]
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ import math
 import platform
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -57,7 +58,7 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "pairs": pairs(shown),
         "mixes": [_mix(name, value) for name, value in material.mixes],
         "blends": blends,
-        "models": [_model(name, model) for name, model in material.models],
+        "models": [_model(name, model, material.synthetic) for name, model in material.models],
         "recipe": _recipe(material),
         "steps": _steps(material),
         "gates": _gates(material),
@@ -172,7 +173,7 @@ def _blend(name: str, blend: Blend, *, rng: Generator) -> dict[str, Any]:
     }
 
 
-def _model(name: str, model: Model) -> dict[str, Any]:
+def _model(name: str, model: Model, synthetic: Dataset | None) -> dict[str, Any]:
     return {
         "name": name,
         "synthesizer": model.name,
@@ -182,7 +183,15 @@ def _model(name: str, model: Model) -> dict[str, Any]:
         "seed": model.seed,
         "notes": list(model.notes),
         "guarantee": None if model.guarantee is None else dict(model.guarantee),
+        "constraints": _proofs(model, synthetic),
     }
+
+
+def _proofs(model: Model, synthetic: Dataset | None) -> list[dict[str, Any]]:
+    """What is found of each constraint of a model in the synthetic rows, where they are of its columns."""
+    if synthetic is None or len(synthetic) != 1 or set(synthetic.frame.columns) != set(model.columns()):
+        return []
+    return [asdict(proof) for proof in model.prove(synthetic.frame)]
 
 
 def _recipe(material: Material) -> str | None:

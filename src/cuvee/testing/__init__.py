@@ -9,10 +9,19 @@ what the plug-in should have done. The plug-ins of cuvee pass them, and are test
         check_synthesizer(MySynthesizer(depth=3))
 """
 
+from cuvee.testing.constraint import check_constraint
 from cuvee.testing.inputs import BadInput, bad_inputs
 from cuvee.testing.metric import check_metric
 from cuvee.testing.rule import check_rule
 from cuvee.testing.source import check_source
 from cuvee.testing.synthesizer import check_synthesizer
 
-__all__ = ["BadInput", "bad_inputs", "check_metric", "check_rule", "check_source", "check_synthesizer"]
+__all__ = [
+    "BadInput",
+    "bad_inputs",
+    "check_constraint",
+    "check_metric",
+    "check_rule",
+    "check_source",
+    "check_synthesizer",
+]
