@@ -14,6 +14,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from cuvee.core.asked import NOTHING, Asked, Method, draw_asked
+from cuvee.core.imputation import Filling, How, impute
 from cuvee.core.plugins import Event, Learned, Synthesizer, Watch, silent
 from cuvee.core.sampling import BLOCK, in_order, thread_count
 from cuvee.data.conditions_text import condition_of
@@ -86,6 +87,51 @@ class Model:
         blocks = list(self.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked))
         tables = {t: pl.concat([b[t] for b in blocks]) if len(blocks) > 1 else blocks[0][t] for t in blocks[0]}
         return Dataset(tables, _without_broken_keys(self.schema, tables))
+
+    def impute(
+        self,
+        data: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        draws: int = 1,
+        how: How = "draw",
+        seed: int = 0,
+        workers: int | None = None,
+        watch: Watch = silent,
+    ) -> Dataset:
+        """Fill what is missing in rows; NaN counts as missing. All that is known stays as it is, bit by bit.
+
+        A cell is drawn to go with all known cells of its row. It is taken to be missing for reasons that the known
+        cells tell of (missing at random): that a cell is missing says nothing of its value beyond them.
+
+        Args:
+            data: Rows with the columns of training: a dataset or any data frame. Other columns stay as they are.
+            columns: What to fill. None fills all but ids, texts and other columns whose values are made up: those are
+                filled only where they are named.
+            draws: How many completed copies to make. Several are stacked, and the column `draw` in front numbers them
+                from 0: fit each by itself, and pool the results (`cuvee.numeric.pooling.pooled`).
+            how: "draw" draws each cell from what the model holds possible, so that spread and dependence are right.
+                "best" takes the middle of 50 draws for numbers and dates (the lower of two middles, so that it is a
+                value that was drawn) and the most common draw for all else: the least error for a single cell, and too
+                little spread for any figure on all of them.
+            seed: The same seed gives the same cells.
+            workers: Threads that fill blocks at the same time; None takes the cores there are.
+            watch: Told of progress.
+
+        Raises:
+            ModelError: A column is not there or had no values in training, this synthesizer can't fill in rows, or
+                draws, how or seed is nothing that can be.
+        """
+        filling = Filling.checked(draws=draws, how=how, seed=seed, workers=thread_count(workers))
+        empty = self.learned.sample(0, start=0, rng=np.random.default_rng(0))
+        if len(empty) > 1:
+            raise ModelError(f"Rows are filled in for one table, and this model makes {len(empty)}.")
+        (table, known), *_ = empty.items()
+        dataset = data if isinstance(data, Dataset) else Dataset.of(data, name=table)
+        frame = dataset.frame
+        own = Dataset.of(frame.select(c for c in frame.columns if c in known.columns), name=table, schema=self.schema)
+        given = self._like_training(own).frame
+        return impute(self.learned, self.schema[table], dataset, given, columns, filling, watch=watch)
 
     def blocks(
         self,

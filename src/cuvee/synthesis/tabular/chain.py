@@ -83,12 +83,14 @@ class Known:
         within: (n,), positions of given values.
         allowed: What else is known; None for nothing.
         shares: Where within its cells a value may lie; None for anywhere.
+        silent: (n,), rows where what is allowed only says what is drawn, and is no evidence; None for none.
     """
 
     fixed: Codes
     within: NDArray[np.floating]
     allowed: Allowed | None = None
     shares: Shares | None = None
+    silent: NDArray[np.bool_] | None = None
 
     def log_share(self, which: NDArray[np.int64], codes: Codes, within: NDArray[np.floating]) -> NDArray[np.float64]:
         """0 where codes at positions are allowed in some rows, -inf where they are not, (rows,)."""
@@ -185,6 +187,9 @@ class Link:
                 self._repeat(rows, np.flatnonzero(which == number), partner, coding, rng)
             again = np.flatnonzero(~free)
             weights[again] = known.log_share(again, rows.codes[self.field, again], rows.within[self.field, again])
+            if known.silent is not None:
+                # A value that may not be repeated is made anew, and is no reason to doubt the row.
+                free |= np.isneginf(weights) & known.silent
         where = None
         if self.location is not None:
             where = (*self.location.expect(rows.scores, rows.features), self.location.table)
@@ -197,6 +202,8 @@ class Link:
             mine = known.allowed.rows(drawn)
             self.forest.draw_allowed(rows.features, drawn, mine, seed=other, codes=codes, weights=weights, where=some)
             known.settle(drawn, codes, rows.within[self.field])
+        if known.silent is not None:
+            weights[known.silent] = 0.0
         if given.any():
             codes[given], rows.within[self.field, given] = known.fixed[given], known.within[given]
             weights[given] += self.forest.log_prob(rows.features, codes, where=where)[given]

@@ -114,7 +114,11 @@ def _chain(
     part = rows.take(chosen)
     part.within[[link.field for link in chain[last:]]] = rng.random((len(chain) - last, len(chosen)), dtype=np.float32)
     for link in chain[last:]:
-        link.draw(part, learned.layout, learned.coding, rng=rng)
+        if link.field not in evidence.asked.filled:
+            link.draw(part, learned.layout, learned.coding, rng=rng)
+            continue
+        there = _known(learned, evidence, np.repeat(mine, finish), part, link.field, set(), rng)
+        link.draw_given(part, learned.layout, learned.coding, there, rng=rng)
     if learned.correction is None:
         return part, worth
     chances = np.log(learned.correction.chances(part).astype(np.float64) + 1e-12).reshape(len(mine), finish)
@@ -208,7 +212,20 @@ def _known(
             allowed = Allowed(allowed.lines, allowed.line, np.maximum(allowed.low, ends), allowed.high)
         else:
             allowed = Allowed(allowed.lines, allowed.line, allowed.low, np.minimum(allowed.high, ends))
-    return Known(fixed, within, allowed, evidence.asked.shares.get(own.column))
+    there, silent = evidence.asked.filled.get(field), None
+    if there is not None:
+        allowed = allowed or Allowed.of(np.ones(m, np.float32), n)
+        free = np.all(allowed.lines >= 1, axis=1)[allowed.line] & (allowed.low <= 0) & (allowed.high >= m)
+        silent, allowed = free & (fixed < 0), _there(allowed, there)
+    return Known(fixed, within, allowed, evidence.asked.shares.get(own.column), silent)
+
+
+def _there(allowed: Allowed, there: NDArray[np.float32]) -> Allowed:
+    """What is allowed, with a value where there is one that is."""
+    lines = allowed.lines * there
+    none = ~np.any(lines > 0, axis=1)
+    lines[none] = allowed.lines[none]
+    return Allowed(np.ascontiguousarray(lines, np.float32), allowed.line, allowed.low, allowed.high)
 
 
 def _border(

@@ -209,6 +209,9 @@ class TreesLearned(Learned):
         learned = Trees.model_validate(self.spec).fit(data.with_frame(data.name, both), rng=rng, watch=watch)
         return replace(learned, rows=self.rows + data.frame.height)
 
+    def made_new(self) -> tuple[str, ...]:
+        return self.coding.made_new()
+
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return renumbered(self.coding.codecs, frame, start=start, rng=rng)
 
