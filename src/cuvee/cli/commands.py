@@ -240,6 +240,45 @@ def sample(
 
 
 @app.command
+def impute(
+    file: str,
+    /,
+    *,
+    out: Data,
+    model: Path | None = None,
+    columns: str | None = None,
+    draws: int = 1,
+    best: Annotated[bool, Parameter(negative=())] = False,
+    synthesizer: str = "auto",
+    time_budget: str | None = None,
+    workers: Workers = None,
+    seed: Seed = 0,
+) -> None:
+    """Fill what is missing in a table with values that go with the rest of each row; what is known stays as it is.
+
+    Args:
+        file: The table.
+        model: A model's folder. Without it the table itself is learned, with its missing cells.
+        columns: What to fill, such as age,income. Without it all but ids, texts and names.
+        draws: How many completed copies to make; several are stacked and numbered in a column draw.
+        best: The one value of the least error for each cell, where a draw would vary as the data do.
+        synthesizer: How to learn where no model is given; see `cuvee models`.
+        time_budget: How long to learn at most where no model is given, such as 60s or 5m.
+    """
+    from cuvee import verbs
+    from cuvee.cli import progress
+
+    named = None if columns is None else [c.strip() for c in columns.split(",")]
+    how = "best" if best else "draw"
+    learning: dict[str, Any] = {"synthesizer": synthesizer, "time_budget": time_budget}
+    with progress.drawn() as watch:
+        made = verbs.impute(
+            file, model, columns=named, draws=draws, how=how, **learning, seed=seed, workers=workers, watch=watch
+        )
+    verbs.write(made, out, form="csv" if out == "-" else None)
+
+
+@app.command
 def mix(real: str, synthetic: str, /, *, out: Data, share: float, seed: Seed = 0) -> None:
     """Mix all real rows with as many synthetic ones as make up a share; the column `_origin` tells them apart.
 

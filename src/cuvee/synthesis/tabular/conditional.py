@@ -55,7 +55,7 @@ def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator) -> C
     n, fields = evidence.rows, len(learned.coding.fields)
     whole = Rows.empty(fields, np.zeros((fields, n), np.float32))
     known = evidence.known()
-    whose = _orders(learned, known, rng)
+    whose = _orders(learned, known, _repeated(learned, evidence), rng)
     same = evidence.given is None
     effective: list[tuple[float, int]] = []
     for k, stream in enumerate(rng.spawn(len(learned.chains))):
@@ -69,10 +69,26 @@ def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator) -> C
     return Conditional(whole, sum(w * n for w, n in effective) / max(total, 1))
 
 
-def _orders(learned: "TreesLearned", known: NDArray[np.bool_], rng: Generator) -> NDArray[np.int64]:
-    """(n,), for each row one of the orders in which the last field of which something is known comes early."""
+def _repeated(learned: "TreesLearned", evidence: Evidence) -> list[tuple[int, int, NDArray[np.bool_]]]:
+    """Fields that may repeat another one, that one, and the rows where only it is given."""
+    pairs = {(link.field, p) for chain in learned.chains for link in chain for p in link.partners}
+    pairs |= {(other, one) for one, other in pairs}
+    there = evidence.fixed >= 0
+    return [(f, p, ~there[f] & there[p]) for f, p in sorted(pairs)]
+
+
+def _orders(
+    learned: "TreesLearned",
+    known: NDArray[np.bool_],
+    repeated: list[tuple[int, int, NDArray[np.bool_]]],
+    rng: Generator,
+) -> NDArray[np.int64]:
+    """(n,), for each row one of the orders in which the last field of which something is known comes early.
+
+    Before all, a value that is given comes before those that may repeat it: it can't be guessed.
+    """
     k, n = len(learned.chains), known.shape[1]
-    last = np.zeros((k, n), np.int64)
+    last, late = np.zeros((k, n), np.int64), np.zeros((k, n), np.int64)
     for number, chain in enumerate(learned.chains):
         order = [link.field for link in chain]
         place = np.arange(1, len(order) + 1)[:, None]
@@ -80,8 +96,12 @@ def _orders(learned: "TreesLearned", known: NDArray[np.bool_], rng: Generator) -
         # A row of which all is known before the first open field needs no choice: its order is as good as any.
         first_open = np.where((~known[order]).any(axis=0), (~known[order]).argmax(axis=0), len(order))
         last[number] = np.where(first_open >= last[number], 0, last[number])
+        spot = {f: i for i, f in enumerate(order)}
+        for f, partner, rows in repeated:
+            late[number] += rows & (spot[partner] > spot[f])
+    last = last + late * (len(learned.coding.fields) + 1)
     ranks = np.argsort(np.argsort(last + 1e-6 * rng.random((k, 1)), axis=0, kind="stable"), axis=0, kind="stable")
-    good = (ranks < max(k // 2, 1)) | (last <= last.min(axis=0))
+    good = ((ranks < max(k // 2, 1)) & (late <= late.min(axis=0))) | (last <= last.min(axis=0))
     chance = good / good.sum(axis=0)
     return np.minimum((np.cumsum(chance, axis=0) < rng.random(n) - 1e-12).sum(axis=0), k - 1)
 
