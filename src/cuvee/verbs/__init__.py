@@ -8,6 +8,6 @@ from cuvee.verbs.data import Split, blend, inspect, load, mix, read, split, writ
 from cuvee.verbs.model import evaluate, fit, impute, sample
 
 __all__ = [
-    "Split", "able", "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "sample", "source", "split",
-    "write",
+    "Split", "able", "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "sample", "source",
+    "split", "write",
 ]  # fmt: skip
