@@ -35,7 +35,7 @@ DATA: dict[str, tuple[str, int]] = {
 def dataset(folder: Path, name: str, rows: int) -> pl.DataFrame:
     """A random part of a dataset, without the few rows that have nulls already."""
     sys.path.insert(0, str(folder))
-    from load import load  # pyright: ignore
+    from load import load  # pyright: ignore[reportMissingImports]
 
     found = load(DATA[name][0])
     frame = next(iter(found.values())) if isinstance(found, dict) else found
@@ -110,7 +110,7 @@ def score(made: list[np.ndarray], truth: np.ndarray, mask: np.ndarray, categorie
             far.append(float(np.mean(np.abs(made[0][at, j] - truth[at, j])) / truth[:, j].std()))
             held.append(float(np.mean((low <= truth[at, j]) & (truth[at, j] <= high))))
     mean = [float(np.mean(v)) if v else float("nan") for v in (far, wrong, held)]
-    return {"error": mean[0], "wrong": mean[1], "held": mean[2], "by": held}
+    return {"error": mean[0], "wrong": mean[1], "held": mean[2]}
 
 
 def ours(frame: pl.DataFrame, broken: pl.DataFrame, synthesizer: Any, budget: float) -> Any:
@@ -174,18 +174,19 @@ def main() -> None:
                 say(f"cuvee {synthesizer}, best", score([best], truth, mask, categories), best_seconds)
                 found = score(copies, truth, mask, categories)
                 say(f"cuvee {synthesizer}, drawn", found, draw_seconds)
-                if args.alone:
-                    print({c: round(h, 3) for c, h in zip([c for c in own if mask[:, frame.columns.index(c)].any()], found["by"], strict=True)})
+            if args.alone:
+                continue
             x = np.where(mask, np.nan, truth)
-            for method in () if args.alone else ("median or mode", "linear, chained", "nearest neighbours", "random forests"):
+            for method in (
+                () if args.alone else ("median or mode", "linear, chained", "nearest neighbours", "random forests")
+            ):
                 start = time.perf_counter()
                 made = fills(method)(x, categories, 0)
                 seconds = time.perf_counter() - start
                 say(method, score([made], truth, mask, categories), seconds)
-            if not args.alone:
-                start = time.perf_counter()
-                copies = [fills("linear, drawn")(x, categories, k) for k in range(DRAWS)]
-                say("linear, chained, drawn", score(copies, truth, mask, categories), time.perf_counter() - start)
+            start = time.perf_counter()
+            copies = [fills("linear, drawn")(x, categories, k) for k in range(DRAWS)]
+            say("linear, chained, drawn", score(copies, truth, mask, categories), time.perf_counter() - start)
 
 
 if __name__ == "__main__":

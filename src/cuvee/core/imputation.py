@@ -143,7 +143,7 @@ def _block(
     """What fills the blanks of some rows, by column: one value, or so many draws beside each other, for each blank."""
     times = filling.times
     rng = np.random.default_rng(SeedSequence(filling.seed, spawn_key=(number,)))
-    asked = Asked(given=known[np.repeat(rows, times)], filled=tuple(blank))
+    asked = Asked(given=known[np.repeat(rows, times)], filled=tuple(blank), times=times)
     n, start = len(rows) * times, number * times
     made = learned.sample_asked(n, asked, start=start, rng=rng)
     if made is None:

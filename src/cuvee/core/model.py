@@ -129,8 +129,7 @@ class Model:
         (table, known), *_ = empty.items()
         dataset = data if isinstance(data, Dataset) else Dataset.of(data, name=table)
         frame = dataset.frame
-        own = Dataset.of(frame.select(c for c in frame.columns if c in known.columns), name=table, schema=self.schema)
-        given = self._like_training(own).frame
+        given = self._like_training(frame.select(c for c in frame.columns if c in known.columns)).frame
         return impute(self.learned, self.schema[table], dataset, given, columns, filling, watch=watch)
 
     def blocks(

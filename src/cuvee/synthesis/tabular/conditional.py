@@ -33,6 +33,11 @@ WHOLE = 4
 """Of each row so many candidates are finished where a correction chooses among them."""
 
 
+MANY, TOGETHER = 20, 5
+"""Of many draws of one row, at most so many are chosen from the same candidates: those of a row are then fewer than
+its draws, and hardly ever the same."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditional:
     """Rows given evidence.
@@ -46,23 +51,30 @@ class Conditional:
     effective: float
 
 
-def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator) -> Conditional:
+def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator, *, times: int = 1) -> Conditional:
     """Rows that have what is known of them.
+
+    Args:
+        learned: The chains.
+        evidence: What is known.
+        rng: For what is drawn.
+        times: Of so many rows beside each other the same is known.
 
     Raises:
         ModelError: No candidate of a row is possible.
     """
     n, fields = evidence.rows, len(learned.coding.fields)
     whole = Rows.empty(fields, np.zeros((fields, n), np.float32))
-    known = evidence.known()
-    whose = _orders(learned, known, _repeated(learned, evidence), rng)
-    same = evidence.given is None
+    known, same = evidence.known(), evidence.given is None
+    share = max(s for s in range(1, TOGETHER + 1) if times % s == 0) if times >= MANY and not same else 1
+    repeated = [(f, p, rows[::share]) for f, p, rows in _repeated(learned, evidence)]
+    whose = np.repeat(_orders(learned, known[:, ::share], repeated, rng), share)
     effective: list[tuple[float, int]] = []
     for k, stream in enumerate(rng.spawn(len(learned.chains))):
         mine = np.flatnonzero(whose == k)
         if not len(mine):
             continue
-        drawn, worth = _chain(learned, k, evidence, known, mine, stream, same=same)
+        drawn, worth = _chain(learned, k, evidence, known, mine, stream, share=share, same=same)
         whole.put(mine, drawn)
         effective.append((worth, len(mine)))
     total = sum(n for _, n in effective)
@@ -114,23 +126,29 @@ def _chain(
     mine: NDArray[np.int64],
     rng: Generator,
     *,
+    share: int,
     same: bool,
 ) -> tuple[Rows, float]:
-    """Some rows out of one chain, and how many candidates each was chosen from, as a share."""
-    chain = learned.chains[k]
+    """Some rows out of one chain, and how many candidates each was chosen from, as a share.
+
+    So many rows beside each other as `share` says are chosen from the same candidates.
+    """
+    chain, one = learned.chains[k], mine[::share]
     about = known[[link.field for link in chain]][:, mine].any(axis=1)
     last = int(np.flatnonzero(about)[-1]) + 1 if about.any() else 0
     early = chain[:last]
     finish = WHOLE if learned.correction is not None else 1
     few, many = POOL if same else (PARTICLES, PARTICLES)
-    whose = np.repeat(np.arange(len(mine)), few if last else 1)
-    rows, weights, worth = _candidates(learned, early, evidence, mine[whose], whose, rng, same=same)
+    whose = np.repeat(np.arange(len(one)), few if last else 1)
+    rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
     if same and (worth * few < 1 or not np.isfinite(weights.max(initial=-np.inf))):
-        whose = np.repeat(np.arange(len(mine)), many)
-        rows, weights, worth = _candidates(learned, early, evidence, mine[whose], whose, rng, same=same)
-    chosen = _choose(weights, len(mine), finish, rng, same=same)
+        whose = np.repeat(np.arange(len(one)), many)
+        rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
+    chosen = _choose(weights, len(one), share * finish, rng, same=same)
     if chosen is None:
         raise ModelError("impossible")
+    if share > 1:
+        chosen = rng.permuted(chosen.reshape(len(one), -1), axis=1).reshape(-1)
     part = rows.take(chosen)
     part.within[[link.field for link in chain[last:]]] = rng.random((len(chain) - last, len(chosen)), dtype=np.float32)
     for link in chain[last:]:

@@ -67,7 +67,7 @@ class TreesLearned(Learned):
 
         wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
         evidence = evidence_of(wanted, self.coding, n, asked.given, rng=rng)
-        found = draw_given(self, evidence, rng)
+        found = draw_given(self, evidence, rng, times=asked.times)
         placed = allowed_places(self.coding, found.rows.codes, found.rows.within, wanted, rng=rng)
         columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
         self._repeat(columns, found.rows.source)
