@@ -222,9 +222,14 @@ def test_a_column_without_any_value_is_left_or_refused() -> None:
 
 def test_the_verb_learns_the_table_itself(data: pl.DataFrame, tmp_path: Path) -> None:
     small = data.head(400)
-    made = cuvee.impute(small, synthesizer=SPECS["circuit"], seed=2)
+    made = cuvee.impute(small, synthesizer=SPECS["circuit"], rounds=1, seed=2)
     model = cuvee.fit(small, SPECS["circuit"], seed=2)
     assert made.frame.equals(model.impute(small, seed=2).frame)
+    twice = cuvee.impute(small, time_budget=5, columns=["sex", "height"], seed=2).frame
+    assert same_where_known(twice, small)
+    assert twice.select("sex", "height").null_count().sum_horizontal().item() == 0
+    with pytest.raises(CuveeError, match="0 rounds were asked for"):
+        cuvee.impute(small, rounds=0)
     model.save(tmp_path / "model")
     small.write_parquet(tmp_path / "small.parquet")
     assert cuvee.impute(tmp_path / "small.parquet", tmp_path / "model", seed=2).frame.equals(made.frame)

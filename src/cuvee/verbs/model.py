@@ -27,6 +27,7 @@ from cuvee.registry import entries, name_of
 from cuvee.sources.parts import is_parts, write_parts
 from cuvee.synthesis.model_file import is_model
 from cuvee.synthesis.stream import default_rows, does_not_fit, draw, draw_note, one_pass
+from cuvee.synthesis.tabular.auto import AutoLearned
 from cuvee.verbs.choose import choose, generator, source, with_budget
 from cuvee.verbs.data import dataset_of, load, write
 
@@ -205,12 +206,16 @@ def impute(  # noqa: PLR0913 (what may be said of one table)
     draws: int = 1,
     how: How = "draw",
     synthesizer: str | Mapping[str, Any] | Synthesizer = "auto",
+    rounds: int = 2,
     time_budget: float | str | None = None,
     seed: int = 0,
     workers: int | None = None,
     watch: Watch = silent,
 ) -> Dataset:
     """Fill what is missing in a table, by a model or by what the table itself shows; what is known stays as it is.
+
+    Where no model is given, the table is learned with its missing cells, filled by draws, and learned again: a cell
+    is then told from whole rows. Source of learning and filling in turn: Tanner and Wong (1987), data augmentation.
 
     Args:
         data: A dataset, blend, data frame or path.
@@ -219,7 +224,8 @@ def impute(  # noqa: PLR0913 (what may be said of one table)
         draws: How many completed copies to make; several are stacked and numbered in a column `draw`.
         how: "draw" for cells that vary as they should, "best" for those of the least error.
         synthesizer: How to learn, where no model is given. "auto" compares those that can fill in rows.
-        time_budget: How long to learn at most, where no model is given.
+        rounds: How often to learn, where no model is given.
+        time_budget: How long to learn at most, where no model is given, in all rounds together.
         seed: The same seed gives the same cells.
         workers: Threads that fill blocks at the same time; None takes the cores there are.
         watch: Told of progress.
@@ -229,13 +235,40 @@ def impute(  # noqa: PLR0913 (what may be said of one table)
     """
     dataset = dataset_of(data)
     if model is None:
-        chosen = {"auto": {"candidates": GIVEN}} if synthesizer == "auto" else synthesizer
-        opened = fit(dataset, chosen, time_budget=time_budget, seed=seed, watch=watch)
+        opened = _rounds(dataset, synthesizer, columns, rounds, time_budget, seed, watch)
     else:
         opened = model if isinstance(model, Model) else load(model)
     if not isinstance(opened, Model):
         raise CuveeError(f"{model} is not a model. Make one with: cuvee fit FILE -o MODEL")
     return opened.impute(dataset, columns=columns, draws=draws, how=how, seed=seed, workers=workers, watch=watch)
+
+
+def _rounds(
+    data: Dataset,
+    synthesizer: str | Mapping[str, Any] | Synthesizer,
+    columns: Sequence[str] | None,
+    rounds: int,
+    time_budget: float | str | None,
+    seed: int,
+    watch: Watch,
+) -> Model:
+    """A model of a table that is learned and filled in turn.
+
+    Raises:
+        CuveeError: There are no rounds, or the table can't be learned or filled.
+    """
+    if not isinstance(rounds, int) or rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ModelError(f"{rounds!r} rounds were asked for; their number is a whole number, 1 or more.")
+    seconds = None if time_budget is None else seconds_of(time_budget) / rounds
+    chosen: Any = {"auto": {"candidates": GIVEN}} if synthesizer == "auto" else synthesizer
+    model = fit(data, chosen, time_budget=seconds, seed=seed, watch=watch)
+    for k in range(1, rounds):
+        whole = model.impute(data, columns=columns, seed=seed + k, watch=watch)
+        if isinstance(model.learned, AutoLearned):
+            # The comparison is made once.
+            chosen = {"auto": {"candidates": (model.learned.choice,)}}
+        model = fit(whole, chosen, time_budget=seconds, seed=seed, watch=watch)
+    return model
 
 
 def evaluate(
