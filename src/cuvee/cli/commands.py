@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 import cuvee
+from cuvee.cli.arguments import Data, Json, MaybeOut, Out, Rows, Seed, Several, Workers
 
 app = App(
     name="cuvee",
@@ -13,24 +14,6 @@ app = App(
     help="Blend messy sources into one trusted dataset, synthesise data like it, mix both, and prove it.",
     suppress_keyboard_interrupt=False,  # what was kept, and how to go on, is said by whoever was interrupted
 )
-
-Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
-Data = Annotated[
-    str,
-    Parameter(
-        name=["--out", "-o"], allow_leading_hyphen=True, help="A file of any form, or - for CSV on standard output."
-    ),
-]
-MaybeOut = Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where to write.")]
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on standard output.")]
-Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
-Rows = Annotated[
-    int | None, Parameter(name=["--rows", "-n"], help="How many rows to make; with --given, as many as that has.")
-]
-Workers = Annotated[
-    int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
-]
-Several = Parameter(negative=(), consume_multiple=False)
 
 
 @app.command
@@ -249,9 +232,6 @@ def impute(
     columns: str | None = None,
     draws: int = 1,
     best: Annotated[bool, Parameter(negative=())] = False,
-    synthesizer: str = "auto",
-    time_budget: str | None = None,
-    workers: Workers = None,
     seed: Seed = 0,
 ) -> None:
     """Fill what is missing in a table with values that go with the rest of each row; what is known stays as it is.
@@ -262,19 +242,14 @@ def impute(
         columns: What to fill, such as age,income. Without it all but ids, texts and names.
         draws: How many completed copies to make; several are stacked and numbered in a column draw.
         best: The one value of the least error for each cell, where a draw would vary as the data do.
-        synthesizer: How to learn where no model is given; see `cuvee models`.
-        time_budget: How long to learn at most where no model is given, such as 60s or 5m.
     """
     from cuvee import verbs
     from cuvee.cli import progress
 
     named = None if columns is None else [c.strip() for c in columns.split(",")]
-    how = "best" if best else "draw"
-    learning: dict[str, Any] = {"synthesizer": synthesizer, "time_budget": time_budget}
     with progress.drawn() as watch:
-        made = verbs.impute(
-            file, model, columns=named, draws=draws, how=how, **learning, seed=seed, workers=workers, watch=watch
-        )
+        how = "best" if best else "draw"
+        made = verbs.impute(file, model, columns=named, draws=draws, how=how, seed=seed, watch=watch)
     verbs.write(made, out, form="csv" if out == "-" else None)
 
 
