@@ -185,6 +185,19 @@ def test_other_rows_than_those_of_training_are_filled(model: Model) -> None:
     assert made.drop("number").null_count().sum_horizontal().item() == 0
 
 
+@pytest.mark.parametrize("kind", SPECS)
+def test_known_cells_that_contradict_each_other_stay(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    which = rng.choice(3, 600)
+    flags = pl.DataFrame({f"is_{k}": (which == k).astype(int) for k in range(3)} | {"v": rng.normal(size=600)})
+    model = cuvee.fit(flags, SPECS[kind], seed=1)
+    odd = pl.DataFrame({"is_0": [1, 0, 1], "is_1": [1, 0, None], "is_2": [None, 0, None], "v": [None, 0.5, 1.0]})
+    made = model.impute(odd, seed=1).frame
+    assert same_where_known(made, odd)
+    assert made.null_count().sum_horizontal().item() == 0
+    assert made.row(2)[:3] == (1, 0, 0)
+
+
 # What can't be
 
 

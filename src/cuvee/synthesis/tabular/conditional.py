@@ -146,7 +146,9 @@ def _chain(
         rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
     chosen = _choose(weights, len(one), share * finish, rng, same=same)
     if chosen is None:
-        raise ModelError("impossible")
+        raise ModelError(
+            "A row of those that are given can't be: no value that the model knows goes with what is asked."
+        )
     if share > 1:
         chosen = rng.permuted(chosen.reshape(len(one), -1), axis=1).reshape(-1)
     part = rows.take(chosen)

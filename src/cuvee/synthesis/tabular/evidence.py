@@ -318,7 +318,9 @@ def evidence_of(asked: Asked, coding: Coding, n: int, given: pl.DataFrame | None
             fixed[place.field, known], within[place.field, known] = placed.codes[known], placed.within[known]
             continue
         open_rows = np.flatnonzero(known & (fixed[place.field] < 0))
-        _follow(place, placed.codes, open_rows, lines, n)
+        # What can't be together is said of conditions; of cells that are given, the first of them counts.
+        masses = None if asked.lines or asked.besides else own.masses
+        _follow(place, placed.codes, open_rows, lines, masses, n)
     return Evidence(fixed, within, lines, asked, given)
 
 
@@ -327,14 +329,24 @@ def _follows(j: int, places: Mapping[int, Place], coding: Coding) -> tuple[bool,
     return (place is not None and coding.fields[place.field].column != j, j)
 
 
-def _follow(place: Place, codes: NDArray[np.int64], rows: NDArray[np.int64], lines: dict[int, Lines], n: int) -> None:
-    """Allow in some rows only what has these codes in the column that follows."""
+def _follow(
+    place: Place,
+    codes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    lines: dict[int, Lines],
+    masses: NDArray[np.float64] | None,
+    n: int,
+) -> None:
+    """Allow in some rows only what has these codes in the column that follows; with masses, if there is any."""
     if not len(rows) or place.codes is None:
         return
     table, line = lines.get(place.field, (np.ones((1, len(place.codes)), np.float32), np.zeros(n, np.int32)))
     pairs = np.column_stack([line[rows], codes[rows]])
     different, which = np.unique(pairs, axis=0, return_inverse=True)
     more = np.array([table[old] * (place.codes == code) for old, code in different.tolist()], np.float32)
+    if masses is not None:
+        none = more @ masses <= 0
+        more[none] = table[different[none, 0]]
     fresh = line.copy()
     fresh[rows] = len(table) + which.reshape(-1)
     lines[place.field] = (np.concatenate([table, more]), fresh.astype(np.int32))
