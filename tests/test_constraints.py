@@ -163,6 +163,21 @@ def test_given_cells_stay_whatever_they_settle(name: str) -> None:
         assert frame[column].filter(there).equals(known[column].filter(there).cast(frame[column].dtype))
 
 
+def test_blanks_are_filled_with_what_keeps_the_constraints() -> None:
+    rng = np.random.default_rng(3)
+    real = orders(400, seed=9)
+    lost = real.with_columns(
+        pl.when(pl.Series(rng.random(400) < 0.7)).then(pl.col(c)).alias(c)
+        for c in ("price", "total", "land", "shipped")
+    )
+    model = cuvee.fit(orders(), QUICK, constraints=[*RULES[:3], {"positive": "price"}], seed=1)
+    whole = model.impute(lost, columns=holes, seed=1).frame
+    assert whole.null_count().sum_horizontal().item() == lost["carrier"].null_count()
+    both = (lost["price"].is_null() | lost["total"].is_null()).to_list()
+    assert broken(whole.filter(pl.Series(both)), SQL[0]) == 0
+    assert [broken(whole, SQL[k]) for k in (1, 2, 5)] == [0, 0, 0]
+
+
 def test_blocks_on_several_threads_are_the_same_rows() -> None:
     model = cuvee.fit(orders(600), "independent", constraints=RULES[:4], seed=1)
     assert model.sample(70_000, seed=1, workers=1).frame.equals(model.sample(70_000, seed=1, workers=3).frame)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cuvee.verbs import blend as blend
     from cuvee.verbs import evaluate as evaluate
     from cuvee.verbs import fit as fit
+    from cuvee.verbs import impute as impute
     from cuvee.verbs import inspect as inspect
     from cuvee.verbs import load as load
     from cuvee.verbs import mix as mix
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     **dict.fromkeys(
-        ("blend", "evaluate", "fit", "inspect", "load", "mix", "read", "sample", "split", "write"), "cuvee.verbs"
+        ("blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "sample", "split", "write"),
+        "cuvee.verbs",
     ),
     **dict.fromkeys(("Recipe", "Run", "run"), "cuvee.recipe"),
     **dict.fromkeys(("Report", "report"), "cuvee.reporting"),
@@ -46,7 +48,7 @@ _PUBLIC = {
 
 __all__ = [
     "Blend", "CuveeError", "Dataset", "Model", "Recipe", "Report", "Run", "Schema", "Score", "Scores",
-    "blend", "evaluate", "fit", "inspect", "load", "mix", "read", "report", "run", "sample", "split", "write",
+    "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "report", "run", "sample", "split", "write",
 ]  # fmt: skip
 
 

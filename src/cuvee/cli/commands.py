@@ -1,11 +1,12 @@
 """The commands: each reads its arguments, calls one verb and shows what came out. Libraries load when one runs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 import cuvee
+from cuvee.cli.arguments import Data, Group, Json, MaybeOut, Out, Rows, Seed, Several, Workers
 
 app = App(
     name="cuvee",
@@ -13,24 +14,6 @@ app = App(
     help="Blend messy sources into one trusted dataset, synthesise data like it, mix both, and prove it.",
     suppress_keyboard_interrupt=False,  # what was kept, and how to go on, is said by whoever was interrupted
 )
-
-Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
-Data = Annotated[
-    str,
-    Parameter(
-        name=["--out", "-o"], allow_leading_hyphen=True, help="A file of any form, or - for CSV on standard output."
-    ),
-]
-MaybeOut = Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where to write.")]
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on standard output.")]
-Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
-Rows = Annotated[
-    int | None, Parameter(name=["--rows", "-n"], help="How many rows to make; with --given, as many as that has.")
-]
-Workers = Annotated[
-    int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
-]
-Several = Parameter(negative=(), consume_multiple=False)
 
 
 @app.command
@@ -205,9 +188,8 @@ def fit(
         )
         model.save(out)
     if json:
-        show.as_json(
-            {"model": str(out), "synthesizer": model.name, "rows": dict(model.rows), "notes": list(model.notes)}
-        )
+        told = {"synthesizer": model.name, "rows": dict(model.rows), "notes": list(model.notes)}
+        show.as_json({"model": str(out), **told})
         return
     for note in model.notes:
         show.line(note)
@@ -242,6 +224,37 @@ def sample(
     with progress.drawn() as watch:
         asked = {"where": where, "given": given}
         verbs.sample(model, rows, to=out, parts=parts, form=form, **asked, seed=seed, workers=workers, watch=watch)
+
+
+@app.command
+def impute(
+    file: str,
+    /,
+    *,
+    out: Data,
+    model: Path | None = None,
+    columns: str | None = None,
+    draws: int = 1,
+    best: Annotated[bool, Parameter(negative=())] = False,
+    seed: Seed = 0,
+) -> None:
+    """Fill what is missing in a table with values that go with the rest of each row; what is known stays as it is.
+
+    Args:
+        file: The table.
+        model: A model's folder. Without it the table itself is learned, with its missing cells.
+        columns: What to fill, such as age,income. Without it all but ids, texts and names.
+        draws: How many completed copies to make; several are stacked and numbered in a column draw.
+        best: The one value of the least error for each cell, where a draw would vary as the data do.
+    """
+    from cuvee import verbs
+    from cuvee.cli import progress
+
+    named = None if columns is None else [c.strip() for c in columns.split(",")]
+    with progress.drawn() as watch:
+        how = "best" if best else "draw"
+        made = verbs.impute(file, model, columns=named, draws=draws, how=how, seed=seed, watch=watch)
+    verbs.write(made, out, form="csv" if out == "-" else None)
 
 
 @app.command
@@ -351,12 +364,7 @@ def report(
 
 
 @app.command
-def models(
-    group: Literal["synthesizers", "constraints", "metrics", "rules", "sources"] = "synthesizers",
-    /,
-    *,
-    json: Json = False,
-) -> None:
+def models(group: Group = "synthesizers", /, *, json: Json = False) -> None:
     """List what can be chosen by name, what it handles, and which extra it needs.
 
     Args:

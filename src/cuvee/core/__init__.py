@@ -6,6 +6,7 @@ command line) with one method that does the work. Each class here is abstract, a
 
 from cuvee.core.asked import Asked, Method, draw_asked
 from cuvee.core.durations import seconds_of
+from cuvee.core.imputation import How
 from cuvee.core.model import ARRAYS, FORMAT, MANIFEST, VERSION, Model, block_count
 from cuvee.core.plugins import (
     Arrays,
@@ -25,7 +26,7 @@ from cuvee.core.sampling import BLOCK, cores, in_order, thread_count
 from cuvee.core.scores import Metric, Score, Scores, Trial
 
 __all__ = [
-    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Event", "Learned",
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Event", "How", "Learned",
     "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer",
     "Trial", "Watch", "block_count", "cores", "draw_asked", "in_order", "seconds_of", "silent", "thread_count",
 ]  # fmt: skip

@@ -28,11 +28,13 @@ class Asked:
         condition: What must be true of every row.
         given: Cells that are known, row by row; null where a cell is to be drawn. None for nothing.
         filled: Columns that may not be missing.
+        times: So many rows beside each other have the same given cells, and are to be drawn independently.
     """
 
     condition: Condition = ALWAYS
     given: pl.DataFrame | None = None
     filled: tuple[str, ...] = ()
+    times: int = 1
 
     def __bool__(self) -> bool:
         return self.given is not None or bool(self.filled) or self.condition is not ALWAYS

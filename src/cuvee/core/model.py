@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from cuvee.core.across import settled
 from cuvee.core.asked import NOTHING, Asked, Method, draw_asked
+from cuvee.core.given import fitted, known_cells
+from cuvee.core.imputation import Filling, How, impute
 from cuvee.core.plugins import Event, Learned, Proof, Synthesizer, Watch, silent
 from cuvee.core.sampling import BLOCK, in_order, thread_count
 from cuvee.data.conditions_text import condition_of
@@ -22,7 +24,6 @@ from cuvee.data.dataset import Dataset
 from cuvee.data.dtypes import dtype_to_json
 from cuvee.data.errors import ModelError
 from cuvee.data.interchange import ingest
-from cuvee.data.names import did_you_mean
 from cuvee.data.schema import Schema
 
 FORMAT, VERSION = "cuvee-model", 1
@@ -88,6 +89,50 @@ class Model:
         tables = {t: pl.concat([b[t] for b in blocks]) if len(blocks) > 1 else blocks[0][t] for t in blocks[0]}
         return Dataset(tables, _without_broken_keys(self.schema, tables))
 
+    def impute(
+        self,
+        data: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        draws: int = 1,
+        how: How = "draw",
+        seed: int = 0,
+        workers: int | None = None,
+        watch: Watch = silent,
+    ) -> Dataset:
+        """Fill what is missing in rows; NaN counts as missing. All that is known stays as it is, bit by bit.
+
+        A cell is drawn to go with all known cells of its row. It is taken to be missing for reasons that the known
+        cells tell of (missing at random): that a cell is missing says nothing of its value beyond them.
+
+        Args:
+            data: Rows with the columns of training: a dataset or any data frame. Other columns stay as they are.
+            columns: What to fill. None fills all but ids, texts and other columns whose values are made up: those are
+                filled only where they are named.
+            draws: How many completed copies to make. Several are stacked, and the column `draw` in front numbers them
+                from 0: fit each by itself, and pool the results (`cuvee.numeric.pooling.pooled`).
+            how: "draw" draws each cell from what the model holds possible, so that spread and dependence are right.
+                "best" takes the middle of 50 draws for numbers and dates (the lower of two middles, so that it is a
+                value that was drawn) and the most common draw for all else: the least error for a single cell, and too
+                little spread for any figure on all of them.
+            seed: The same seed gives the same cells.
+            workers: Threads that fill blocks at the same time; None takes the cores there are.
+            watch: Told of progress.
+
+        Raises:
+            ModelError: A column is not there or had no values in training, this synthesizer can't fill in rows, or
+                draws, how or seed is nothing that can be.
+        """
+        filling = Filling.checked(draws=draws, how=how, seed=seed, workers=thread_count(workers))
+        empty = self.learned.sample(0, start=0, rng=np.random.default_rng(0))
+        if len(empty) > 1:
+            raise ModelError(f"Rows are filled in for one table, and this model makes {len(empty)}.")
+        (table, known), *_ = empty.items()
+        dataset = data if isinstance(data, Dataset) else Dataset.of(data, name=table)
+        frame = dataset.frame
+        given = self._like_training(frame.select(c for c in frame.columns if c in known.columns)).frame
+        return impute(self.learned, self.schema[table], dataset, given, columns, filling, watch=watch)
+
     def blocks(
         self,
         n: int,
@@ -145,7 +190,7 @@ class Model:
         condition.truth(empty)
         frame = None
         if given is not None:
-            frame = _known_cells(given.frame if isinstance(given, Dataset) else ingest(given, name)[0], empty, name)
+            frame = known_cells(given.frame if isinstance(given, Dataset) else ingest(given, name)[0], empty, name)
         return Asked(condition, frame, tuple(filled))
 
     def block(self, k: int, n: int, *, seed: int = 0, asked: Asked = NOTHING) -> Mapping[str, pl.DataFrame]:
@@ -279,7 +324,7 @@ class Model:
             raise ModelError(
                 f"The model has the tables {', '.join(wanted)}, and the data {', '.join(given) or 'none'}."
             )
-        return Dataset({t: _fitted(given[t], schema, t) for t, schema in wanted.items()}, self.schema)
+        return Dataset({t: fitted(given[t], schema, t) for t, schema in wanted.items()}, self.schema)
 
     def save(self, path: str | Path) -> None:
         """Write the model as a folder of model.json and arrays.safetensors, beside first and then moved into place.
@@ -360,57 +405,3 @@ def block_count(n: int) -> int:
     if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ModelError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
     return -(-max(n, 1) // BLOCK)
-
-
-def _fitted(frame: pl.DataFrame, schema: pl.Schema, table: str) -> pl.DataFrame:
-    """The columns of a schema in its order and dtypes, where the frame has just these.
-
-    Raises:
-        ModelError: It has others, or other dtypes; texts may be of any dtype of texts.
-    """
-    missing = [c for c in schema if c not in frame.columns]
-    extra = [c for c in frame.columns if c not in schema]
-    if missing or extra:
-        said = [f"lack {', '.join(map(repr, missing[:8]))}"] if missing else []
-        said += [f"have {', '.join(map(repr, extra[:8]))}, which the model does not know"] if extra else []
-        hint = did_you_mean(extra[0], missing) if missing and extra else ""
-        hint = hint if hint.startswith(" Did") else ""
-        raise ModelError(f"Rows of table {table!r} {' and '.join(said)}. Give the columns of training.{hint}")
-    text = (pl.String, pl.Categorical, pl.Enum)
-    columns: list[pl.Series] = []
-    for name, dtype in schema.items():
-        column = frame[name]
-        if column.dtype != dtype:
-            both = isinstance(dtype, text) and isinstance(column.dtype, text)
-            cast = column.cast(dtype, strict=False) if both or column.dtype == pl.Null else None
-            if cast is None or cast.null_count() > column.null_count():
-                raise ModelError(
-                    f"Column {name!r} of table {table!r} is {column.dtype}, and {dtype} in the model. Cast it first."
-                )
-            column = cast
-        columns.append(column)
-    return pl.DataFrame(columns)
-
-
-def _known_cells(frame: pl.DataFrame, empty: pl.DataFrame, table: str) -> pl.DataFrame:
-    """Given rows in the dtypes of training.
-
-    Raises:
-        ModelError: They have a column that training had not, or a value that its dtype can't hold.
-    """
-    columns: list[pl.Series] = []
-    for series in frame.iter_columns():
-        if series.name not in empty.columns:
-            raise ModelError(
-                f"The given rows have a column {series.name!r} that table {table!r} has not."
-                f"{did_you_mean(series.name, empty.columns)}"
-            )
-        cast = series.cast(empty.schema[series.name], strict=False)
-        lost = cast.null_count() - series.null_count()
-        if lost:
-            raise ModelError(
-                f"Column {series.name!r} of the given rows is {series.dtype}, and {lost:,} of its values are no "
-                f"{empty.schema[series.name]}, which the model was fitted on."
-            )
-        columns.append(cast)
-    return pl.DataFrame(columns)

@@ -267,6 +267,10 @@ class Learned(ABC):
         del n, asked, start, rng
         return None
 
+    def made_new(self) -> tuple[str, ...]:
+        """The columns whose values say nothing and are made up for every row: ids, texts, names, what is opaque."""
+        return ()
+
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         """Rows that were picked out of many, with ids and texts of their own: row i gets those of row `start` + i."""
         del start, rng

@@ -136,6 +136,24 @@ class SampleStep(RandomStep):
     given: Word | None = Field(None, description="Rows of some of the columns: a source or a step above.")
 
 
+@final
+class ImputeStep(RandomStep):
+    """Fill what is missing with values that go with the rest of each row."""
+
+    refers: ClassVar[Mapping[tuple[str, ...], tuple[str, Gives]]] = {
+        ("impute",): ("data", "data"),
+        ("model",): ("model", "model"),
+    }
+
+    impute: Word = Field(description="A source or a step above.")
+    model: Word | None = Field(None, description="A step above that fits; else the data themselves are learned.")
+    columns: tuple[Word, ...] | None = Field(
+        None, min_length=1, description="What to fill; else all but ids, texts and names."
+    )
+    draws: Whole = Field(1, ge=1, description="Completed copies, numbered in a column draw where there are several.")
+    how: Literal["draw", "best"] = Field("draw", description="A draw for each cell, or the value of the least error.")
+
+
 class MixOf(Spec):
     """What is mixed."""
 
@@ -196,6 +214,7 @@ VERBS: Mapping[str, type[Step]] = {
     "split": SplitStep,
     "fit": FitStep,
     "sample": SampleStep,
+    "impute": ImputeStep,
     "mix": MixStep,
     "evaluate": EvaluateStep,
     "inspect": InspectStep,
@@ -214,6 +233,7 @@ AnyStep = Annotated[
     | Annotated[SplitStep, Tag("split")]
     | Annotated[FitStep, Tag("fit")]
     | Annotated[SampleStep, Tag("sample")]
+    | Annotated[ImputeStep, Tag("impute")]
     | Annotated[MixStep, Tag("mix")]
     | Annotated[EvaluateStep, Tag("evaluate")]
     | Annotated[InspectStep, Tag("inspect")],

@@ -19,7 +19,17 @@ from cuvee.mixing.curve import share_curve
 from cuvee.mixing.mixed import Mixed
 from cuvee.recipe.content import SourceSpec
 from cuvee.recipe.inputs import location, options
-from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, InspectStep, MixStep, SampleStep, SplitStep, Step
+from cuvee.recipe.steps import (
+    BlendStep,
+    EvaluateStep,
+    FitStep,
+    ImputeStep,
+    InspectStep,
+    MixStep,
+    SampleStep,
+    SplitStep,
+    Step,
+)
 
 Given = Mapping[str, Any]
 """The inputs of a step by their role."""
@@ -125,6 +135,18 @@ def _sample(step: SampleStep, given: Given, seed: int | None, watch: Watch) -> A
     return verbs.sample(given["model"], step.rows, where=step.where, given=known, seed=seed or 0, watch=watch)
 
 
+def _impute(step: ImputeStep, given: Given, seed: int | None, watch: Watch) -> Any:
+    return verbs.impute(
+        given["data"],
+        given.get("model"),
+        columns=step.columns,
+        draws=step.draws,
+        how=step.how,
+        seed=seed or 0,
+        watch=watch,
+    )
+
+
 def _mix(step: MixStep, given: Given, seed: int | None, watch: Watch) -> Any:
     data = verbs.mix(given["real"], given["synthetic"], share=step.share, seed=seed or 0)
     if step.predict is None or given.get("holdout") is None:
@@ -151,6 +173,7 @@ _DO: Mapping[type[Step], Callable[[Any, Given, int | None, Watch], Any]] = {
     SplitStep: _split,
     FitStep: _fit,
     SampleStep: _sample,
+    ImputeStep: _impute,
     MixStep: _mix,
     EvaluateStep: _evaluate,
     InspectStep: _inspect,

@@ -1,4 +1,4 @@
-"""The verbs of models: fit, sample, evaluate."""
+"""The verbs of models: fit, sample, impute, evaluate."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any, overload
 
 from cuvee.core import (
     BLOCK,
+    How,
     Metric,
     Model,
     Scores,
@@ -27,8 +28,12 @@ from cuvee.sources.parts import is_parts, write_parts
 from cuvee.synthesis.constraints.constrained import fit_constrained
 from cuvee.synthesis.model_file import is_model
 from cuvee.synthesis.stream import default_rows, does_not_fit, draw, draw_note, one_pass
+from cuvee.synthesis.tabular.auto import AutoLearned
 from cuvee.verbs.choose import choose, constraint, generator, source, with_budget
 from cuvee.verbs.data import dataset_of, load, write
+
+GIVEN = ("trees", "circuit")
+"""The synthesizers that can fill in rows."""
 
 
 def fit(  # noqa: PLR0913 (what may be said of one fit)
@@ -198,6 +203,79 @@ def sample(  # noqa: PLR0913 (what may be said of one sample)
         blocks = opened.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
         place.write_blocks(tables[0], (block[tables[0]] for block in blocks))
     return Path(to)
+
+
+def impute(  # noqa: PLR0913 (what may be said of one table)
+    data: Any,
+    model: Model | str | Path | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    draws: int = 1,
+    how: How = "draw",
+    synthesizer: str | Mapping[str, Any] | Synthesizer = "auto",
+    rounds: int = 2,
+    time_budget: float | str | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    watch: Watch = silent,
+) -> Dataset:
+    """Fill what is missing in a table, by a model or by what the table itself shows; what is known stays as it is.
+
+    Where no model is given, the table is learned with its missing cells, filled by draws, and learned again: a cell
+    is then told from whole rows. Source of learning and filling in turn: Tanner and Wong (1987), data augmentation.
+
+    Args:
+        data: A dataset, blend, data frame or path.
+        model: The model, or its folder. None learns the table itself, with its missing cells.
+        columns: What to fill; None for all but ids, texts and other columns whose values are made up.
+        draws: How many completed copies to make; several are stacked and numbered in a column `draw`.
+        how: "draw" for cells that vary as they should, "best" for those of the least error.
+        synthesizer: How to learn, where no model is given. "auto" compares those that can fill in rows.
+        rounds: How often to learn, where no model is given.
+        time_budget: How long to learn at most, where no model is given, in all rounds together.
+        seed: The same seed gives the same cells.
+        workers: Threads that fill blocks at the same time; None takes the cores there are.
+        watch: Told of progress.
+
+    Raises:
+        CuveeError: The table can't be learned, or can't be filled; see `Model.impute`.
+    """
+    dataset = dataset_of(data)
+    if model is None:
+        opened = _rounds(dataset, synthesizer, columns, rounds, time_budget, seed, watch)
+    else:
+        opened = model if isinstance(model, Model) else load(model)
+    if not isinstance(opened, Model):
+        raise CuveeError(f"{model} is not a model. Make one with: cuvee fit FILE -o MODEL")
+    return opened.impute(dataset, columns=columns, draws=draws, how=how, seed=seed, workers=workers, watch=watch)
+
+
+def _rounds(
+    data: Dataset,
+    synthesizer: str | Mapping[str, Any] | Synthesizer,
+    columns: Sequence[str] | None,
+    rounds: int,
+    time_budget: float | str | None,
+    seed: int,
+    watch: Watch,
+) -> Model:
+    """A model of a table that is learned and filled in turn.
+
+    Raises:
+        CuveeError: There are no rounds, or the table can't be learned or filled.
+    """
+    if not isinstance(rounds, int) or rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ModelError(f"{rounds!r} rounds were asked for; their number is a whole number, 1 or more.")
+    seconds = None if time_budget is None else seconds_of(time_budget) / rounds
+    chosen: Any = {"auto": {"candidates": GIVEN}} if synthesizer == "auto" else synthesizer
+    model = fit(data, chosen, time_budget=seconds, seed=seed, watch=watch)
+    for k in range(1, rounds):
+        whole = model.impute(data, columns=columns, seed=seed + k, watch=watch)
+        if isinstance(model.learned, AutoLearned):
+            # The comparison is made once.
+            chosen = {"auto": {"candidates": (model.learned.choice,)}}
+        model = fit(whole, chosen, time_budget=seconds, seed=seed, watch=watch)
+    return model
 
 
 def evaluate(

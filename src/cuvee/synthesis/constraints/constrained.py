@@ -82,14 +82,15 @@ class Constrained(Learned):
         self, n: int, asked: Asked, *, start: int, rng: Generator
     ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
         requests = self._requests()
-        inner = requests.pushed(asked.condition, asked.filled)
+        inner, filled = requests.pushed(asked.condition), requests.filled(asked.filled)
         parts = split_given(requests, asked, n)
         frames: list[pl.DataFrame] = []
         rows: list[NDArray[np.int64]] = []
         effective = 0.0
         for part, stream in zip(parts, rng.spawn(len(parts)), strict=True):
             size = len(part.rows)
-            wanted = Asked(Every((inner, *part.conditions)) if part.conditions else inner, part.given)
+            condition = Every((inner, *part.conditions)) if part.conditions else inner
+            wanted = Asked(condition, part.given, filled, asked.times if len(parts) == 1 else 1)
             found = self.inner.sample_asked(size, wanted, start=start, rng=stream)
             if found is None:
                 return None
@@ -103,6 +104,9 @@ class Constrained(Learned):
 
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return self.inner.numbered(frame, start=start, rng=rng)
+
+    def made_new(self) -> tuple[str, ...]:
+        return tuple(c for c in self.inner.made_new() if c in self.empty.columns)
 
     def broken(self, frame: pl.DataFrame) -> NDArray[np.int64]:
         fine = np.ones(frame.height, np.bool_)

@@ -58,7 +58,13 @@ class Requests:
         chains = [t.spec.together() for t in self.terms if t.how == "together"]
         return {c: chain[0] for chain in chains for c in chain[1:]}
 
-    def pushed(self, condition: Condition, filled: Sequence[str] = ()) -> Condition:
+    def filled(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The learned columns that may not be missing, where these may not be."""
+        joined, derived, leaders = self.joined(), self.derived(), self.leaders()
+        learned = [leaders.get(c, c) for c in columns if c not in joined and c not in derived]
+        return tuple(dict.fromkeys(learned))
+
+    def pushed(self, condition: Condition) -> Condition:
         """A condition and the constraints, as far as the learned columns can say them.
 
         What they can't is looked at when rows are whole.
@@ -67,7 +73,6 @@ class Requests:
         parts = [
             *condition.parts(),
             *(p for r in rules if r is not None for p in unless_false(r).parts()),
-            *(Missing(c, missing=False) for c in filled),
         ]
         said = [self.said(p) for p in parts]
         return Every(tuple(s for s in said if s is not None))

@@ -69,6 +69,9 @@ class AutoLearned(Learned):
     ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
         return self.inner.sample_asked(n, asked, start=start, rng=rng)
 
+    def made_new(self) -> tuple[str, ...]:
+        return self.inner.made_new()
+
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return self.inner.numbered(frame, start=start, rng=rng)
 

@@ -18,6 +18,8 @@ from cuvee.synthesis.tabular.layout import Layout
 from cuvee.synthesis.tabular.repeats import Masks
 from cuvee.synthesis.tabular.shares import Shares
 
+REDRAWN = 12
+"""How often it is drawn anew whether a cell that may not be missing repeats another one."""
 Codes = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Narrow = NDArray[np.float32]
@@ -83,12 +85,14 @@ class Known:
         within: (n,), positions of given values.
         allowed: What else is known; None for nothing.
         shares: Where within its cells a value may lie; None for anywhere.
+        silent: (n,), rows where what is allowed only says what is drawn, and is no evidence; None for none.
     """
 
     fixed: Codes
     within: NDArray[np.floating]
     allowed: Allowed | None = None
     shares: Shares | None = None
+    silent: NDArray[np.bool_] | None = None
 
     def log_share(self, which: NDArray[np.int64], codes: Codes, within: NDArray[np.floating]) -> NDArray[np.float64]:
         """0 where codes at positions are allowed in some rows, -inf where they are not, (rows,)."""
@@ -197,11 +201,43 @@ class Link:
             mine = known.allowed.rows(drawn)
             self.forest.draw_allowed(rows.features, drawn, mine, seed=other, codes=codes, weights=weights, where=some)
             known.settle(drawn, codes, rows.within[self.field])
+        if known.silent is not None:
+            self._fill(rows, np.flatnonzero(known.silent).astype(np.int32), weights, coding, rng)
+            weights[known.silent] = 0.0
         if given.any():
             codes[given], rows.within[self.field, given] = known.fixed[given], known.within[given]
             weights[given] += self.forest.log_prob(rows.features, codes, where=where)[given]
         rows.set(layout, self.field)
         return weights
+
+    def _fill(
+        self,
+        rows: Rows,
+        silent: Codes,
+        weights: NDArray[np.float64],
+        coding: Coding,
+        rng: Generator,
+    ) -> None:
+        """Repeat more often where a cell may not be missing: rows that are missing are mostly those that repeat none.
+
+        What was drawn by itself stays with the chance that such a value is there, else it is drawn anew whether the
+        value repeats another one; `weights` are the log chances that what was drawn is there.
+        """
+        if self.repeats is None:
+            return
+        open_rows = silent[weights[silent] < np.log(np.maximum(rng.random(len(silent)), 1e-300))]
+        for _ in range(REDRAWN):
+            if not len(open_rows):
+                return
+            which = np.zeros(rows.codes.shape[1], np.int32)
+            self.repeats.draw(rows.features, open_rows, seed=int(rng.integers(2**63)), codes=which)
+            left = [open_rows[(which[open_rows] == 0) & (rng.random(len(open_rows)) >= np.exp(weights[open_rows]))]]
+            for number, partner in enumerate(self.partners, 1):
+                mine = open_rows[which[open_rows] == number]
+                there = rows.codes[partner, mine] >= coding.codecs[coding.fields[partner].column].missing
+                self._repeat(rows, mine[there].astype(np.int64), partner, coding, rng)
+                left.append(mine[~there])
+            open_rows = np.concatenate(left)
 
     def _repeat(self, rows: Rows, which: NDArray[np.int64], partner: int, coding: Coding, rng: Generator) -> None:
         """Give the partner's value to some rows; a partner without a value has none to give, and its cell is kept."""

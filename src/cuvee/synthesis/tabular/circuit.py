@@ -86,6 +86,7 @@ class CircuitLearned(Learned):
         wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
         evidence = evidence_of(wanted, self.coding, n, asked.given, rng=rng)
         soft = {f: table[0] if len(table) == 1 else table[line] for f, (table, line) in evidence.lines.items()}
+        soft |= {f: line * soft.get(f, np.float32(1)) for f, line in wanted.filled.items()}
         try:
             codes = draw_given(self._circuit(), evidence.fixed, soft, rng=rng) if self.coding.fields else evidence.fixed
         except ValueError as error:
@@ -108,6 +109,9 @@ class CircuitLearned(Learned):
         from cuvee.numeric.circuit import log_density
 
         return log_density(self._circuit(), codes, soft)
+
+    def made_new(self) -> tuple[str, ...]:
+        return self.coding.made_new()
 
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return renumbered(self.coding.codecs, frame, start=start, rng=rng)

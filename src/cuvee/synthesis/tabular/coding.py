@@ -144,6 +144,10 @@ class Coding:
                 columns[tie.child] = columns[tie.parent].rename(self.codecs[tie.child].name)
         return {self.table: pl.DataFrame({self.codecs[j].name: columns[j] for j in range(len(self.codecs))})}
 
+    def made_new(self) -> tuple[str, ...]:
+        """The columns whose values say nothing and are made up for every row."""
+        return tuple(c.name for c in self.codecs if not c.informative)
+
     def notes(self) -> tuple[str, ...]:
         """What was protected, and which columns follow from others, in sentences."""
         return (*column_notes(self.codecs), *tie_notes(self.codecs, self.ties))

@@ -33,6 +33,11 @@ WHOLE = 4
 """Of each row so many candidates are finished where a correction chooses among them."""
 
 
+MANY, TOGETHER = 20, 5
+"""Of many draws of one row, at most so many are chosen from the same candidates: those of a row are then fewer than
+its draws, and hardly ever the same."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditional:
     """Rows given evidence.
@@ -46,33 +51,56 @@ class Conditional:
     effective: float
 
 
-def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator) -> Conditional:
+def draw_given(learned: "TreesLearned", evidence: Evidence, rng: Generator, *, times: int = 1) -> Conditional:
     """Rows that have what is known of them.
+
+    Args:
+        learned: The chains.
+        evidence: What is known.
+        rng: For what is drawn.
+        times: Of so many rows beside each other the same is known.
 
     Raises:
         ModelError: No candidate of a row is possible.
     """
     n, fields = evidence.rows, len(learned.coding.fields)
     whole = Rows.empty(fields, np.zeros((fields, n), np.float32))
-    known = evidence.known()
-    whose = _orders(learned, known, rng)
-    same = evidence.given is None
+    known, same = evidence.known(), evidence.given is None
+    share = max(s for s in range(1, TOGETHER + 1) if times % s == 0) if times >= MANY and not same else 1
+    repeated = [(f, p, rows[::share]) for f, p, rows in _repeated(learned, evidence)]
+    whose = np.repeat(_orders(learned, known[:, ::share], repeated, rng), share)
     effective: list[tuple[float, int]] = []
     for k, stream in enumerate(rng.spawn(len(learned.chains))):
         mine = np.flatnonzero(whose == k)
         if not len(mine):
             continue
-        drawn, worth = _chain(learned, k, evidence, known, mine, stream, same=same)
+        drawn, worth = _chain(learned, k, evidence, known, mine, stream, share=share, same=same)
         whole.put(mine, drawn)
         effective.append((worth, len(mine)))
     total = sum(n for _, n in effective)
     return Conditional(whole, sum(w * n for w, n in effective) / max(total, 1))
 
 
-def _orders(learned: "TreesLearned", known: NDArray[np.bool_], rng: Generator) -> NDArray[np.int64]:
-    """(n,), for each row one of the orders in which the last field of which something is known comes early."""
+def _repeated(learned: "TreesLearned", evidence: Evidence) -> list[tuple[int, int, NDArray[np.bool_]]]:
+    """Fields that may repeat another one, that one, and the rows where only it is given."""
+    pairs = {(link.field, p) for chain in learned.chains for link in chain for p in link.partners}
+    pairs |= {(other, one) for one, other in pairs}
+    there = evidence.fixed >= 0
+    return [(f, p, ~there[f] & there[p]) for f, p in sorted(pairs)]
+
+
+def _orders(
+    learned: "TreesLearned",
+    known: NDArray[np.bool_],
+    repeated: list[tuple[int, int, NDArray[np.bool_]]],
+    rng: Generator,
+) -> NDArray[np.int64]:
+    """(n,), for each row one of the orders in which the last field of which something is known comes early.
+
+    Before all, a value that is given comes before those that may repeat it: it can't be guessed.
+    """
     k, n = len(learned.chains), known.shape[1]
-    last = np.zeros((k, n), np.int64)
+    last, late = np.zeros((k, n), np.int64), np.zeros((k, n), np.int64)
     for number, chain in enumerate(learned.chains):
         order = [link.field for link in chain]
         place = np.arange(1, len(order) + 1)[:, None]
@@ -80,8 +108,12 @@ def _orders(learned: "TreesLearned", known: NDArray[np.bool_], rng: Generator) -
         # A row of which all is known before the first open field needs no choice: its order is as good as any.
         first_open = np.where((~known[order]).any(axis=0), (~known[order]).argmax(axis=0), len(order))
         last[number] = np.where(first_open >= last[number], 0, last[number])
+        spot = {f: i for i, f in enumerate(order)}
+        for f, partner, rows in repeated:
+            late[number] += rows & (spot[partner] > spot[f])
+    last = last + late * (len(learned.coding.fields) + 1)
     ranks = np.argsort(np.argsort(last + 1e-6 * rng.random((k, 1)), axis=0, kind="stable"), axis=0, kind="stable")
-    good = (ranks < max(k // 2, 1)) | (last <= last.min(axis=0))
+    good = ((ranks < max(k // 2, 1)) & (late <= late.min(axis=0))) | (last <= last.min(axis=0))
     chance = good / good.sum(axis=0)
     return np.minimum((np.cumsum(chance, axis=0) < rng.random(n) - 1e-12).sum(axis=0), k - 1)
 
@@ -94,27 +126,39 @@ def _chain(
     mine: NDArray[np.int64],
     rng: Generator,
     *,
+    share: int,
     same: bool,
 ) -> tuple[Rows, float]:
-    """Some rows out of one chain, and how many candidates each was chosen from, as a share."""
-    chain = learned.chains[k]
+    """Some rows out of one chain, and how many candidates each was chosen from, as a share.
+
+    So many rows beside each other as `share` says are chosen from the same candidates.
+    """
+    chain, one = learned.chains[k], mine[::share]
     about = known[[link.field for link in chain]][:, mine].any(axis=1)
     last = int(np.flatnonzero(about)[-1]) + 1 if about.any() else 0
     early = chain[:last]
     finish = WHOLE if learned.correction is not None else 1
     few, many = POOL if same else (PARTICLES, PARTICLES)
-    whose = np.repeat(np.arange(len(mine)), few if last else 1)
-    rows, weights, worth = _candidates(learned, early, evidence, mine[whose], whose, rng, same=same)
+    whose = np.repeat(np.arange(len(one)), few if last else 1)
+    rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
     if same and (worth * few < 1 or not np.isfinite(weights.max(initial=-np.inf))):
-        whose = np.repeat(np.arange(len(mine)), many)
-        rows, weights, worth = _candidates(learned, early, evidence, mine[whose], whose, rng, same=same)
-    chosen = _choose(weights, len(mine), finish, rng, same=same)
+        whose = np.repeat(np.arange(len(one)), many)
+        rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
+    chosen = _choose(weights, len(one), share * finish, rng, same=same)
     if chosen is None:
-        raise ModelError("impossible")
+        raise ModelError(
+            "A row of those that are given can't be: no value that the model knows goes with what is asked."
+        )
+    if share > 1:
+        chosen = rng.permuted(chosen.reshape(len(one), -1), axis=1).reshape(-1)
     part = rows.take(chosen)
     part.within[[link.field for link in chain[last:]]] = rng.random((len(chain) - last, len(chosen)), dtype=np.float32)
     for link in chain[last:]:
-        link.draw(part, learned.layout, learned.coding, rng=rng)
+        if link.field not in evidence.asked.filled:
+            link.draw(part, learned.layout, learned.coding, rng=rng)
+            continue
+        there = _known(learned, evidence, np.repeat(mine, finish), part, link.field, set(), rng)
+        link.draw_given(part, learned.layout, learned.coding, there, rng=rng)
     if learned.correction is None:
         return part, worth
     chances = np.log(learned.correction.chances(part).astype(np.float64) + 1e-12).reshape(len(mine), finish)
@@ -208,7 +252,20 @@ def _known(
             allowed = Allowed(allowed.lines, allowed.line, np.maximum(allowed.low, ends), allowed.high)
         else:
             allowed = Allowed(allowed.lines, allowed.line, allowed.low, np.minimum(allowed.high, ends))
-    return Known(fixed, within, allowed, evidence.asked.shares.get(own.column))
+    there, silent = evidence.asked.filled.get(field), None
+    if there is not None:
+        allowed = allowed or Allowed.of(np.ones(m, np.float32), n)
+        free = np.all(allowed.lines >= 1, axis=1)[allowed.line] & (allowed.low <= 0) & (allowed.high >= m)
+        silent, allowed = free & (fixed < 0), _there(allowed, there)
+    return Known(fixed, within, allowed, evidence.asked.shares.get(own.column), silent)
+
+
+def _there(allowed: Allowed, there: NDArray[np.float32]) -> Allowed:
+    """What is allowed, with a value where there is one that is."""
+    lines = allowed.lines * there
+    none = ~np.any(lines > 0, axis=1)
+    lines[none] = allowed.lines[none]
+    return Allowed(np.ascontiguousarray(lines, np.float32), allowed.line, allowed.low, allowed.high)
 
 
 def _border(

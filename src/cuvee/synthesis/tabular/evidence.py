@@ -54,6 +54,8 @@ class Asked:
         shares: By column, what of its cells is allowed.
         besides: Orders between fields.
         searched: Parts that are only looked at when a row is whole.
+        filled: By field, (m,), the codes that are drawn where a cell may not be missing. It says nothing else: that a
+            cell is filled is no evidence of what the others are.
     """
 
     condition: Condition
@@ -61,6 +63,7 @@ class Asked:
     shares: Mapping[int, Shares] = field(default_factory=dict)
     besides: tuple[Beside, ...] = ()
     searched: tuple[Condition, ...] = ()
+    filled: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +135,7 @@ def ask(condition: Condition, coding: Coding, *, rng: Generator, filled: Sequenc
     for column in (*condition.columns(), *filled):
         if column not in names:
             raise ModelError(f"The model has no column {column!r}.{did_you_mean(column, names)}")
-    parts = [*condition.parts(), *(Missing(c, missing=False) for c in filled)]
+    parts = condition.parts()
     places = places_of(coding)
     alone: dict[int, list[Condition]] = {}
     besides: list[Beside] = []
@@ -154,7 +157,32 @@ def ask(condition: Condition, coding: Coding, *, rng: Generator, filled: Sequenc
     shares: dict[int, Shares] = {}
     for j, asked in sorted(alone.items()):
         _alone(j, Every(tuple(asked)), coding, places, lines, shares, rng)
-    return Asked(Every(tuple(parts)), lines, shares, tuple(besides), tuple(searched))
+    there = _filled([names.index(c) for c in filled], coding, places)
+    return Asked(Every(tuple(parts)), lines, shares, tuple(besides), tuple(searched), there)
+
+
+def _filled(columns: Sequence[int], coding: Coding, places: Mapping[int, Place]) -> dict[int, NDArray[np.float32]]:
+    """The codes of fields that give these columns a value.
+
+    Raises:
+        ModelError: The model knows no value of one.
+    """
+    found: dict[int, NDArray[np.float32]] = {}
+    for j in columns:
+        place, own = places.get(j), coding.codecs[j]
+        if own.missing_share >= 1:
+            raise ModelError(
+                f"Column {own.name!r} had no values when the model was fitted, so none can be made up for it. Leave it "
+                "out of what is to be filled."
+            )
+        if place is None:
+            continue
+        codes = np.arange(2) if place.codes is None else place.codes
+        missing = 1 if place.codes is None else coding.codecs[place.column].missing
+        line = (codes >= missing).astype(np.float32) * found.get(place.field, np.float32(1))
+        if float(line @ coding.fields[place.field].masses) > 0:
+            found[place.field] = line
+    return found
 
 
 def _beside(part: Condition, columns: list[int], places: Mapping[int, Place], coding: Coding) -> Beside | None:
@@ -290,7 +318,9 @@ def evidence_of(asked: Asked, coding: Coding, n: int, given: pl.DataFrame | None
             fixed[place.field, known], within[place.field, known] = placed.codes[known], placed.within[known]
             continue
         open_rows = np.flatnonzero(known & (fixed[place.field] < 0))
-        _follow(place, placed.codes, open_rows, lines, n)
+        # What can't be together is said of conditions; of cells that are given, the first of them counts.
+        masses = None if asked.lines or asked.besides else own.masses
+        _follow(place, placed.codes, open_rows, lines, masses, n)
     return Evidence(fixed, within, lines, asked, given)
 
 
@@ -299,14 +329,24 @@ def _follows(j: int, places: Mapping[int, Place], coding: Coding) -> tuple[bool,
     return (place is not None and coding.fields[place.field].column != j, j)
 
 
-def _follow(place: Place, codes: NDArray[np.int64], rows: NDArray[np.int64], lines: dict[int, Lines], n: int) -> None:
-    """Allow in some rows only what has these codes in the column that follows."""
+def _follow(
+    place: Place,
+    codes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    lines: dict[int, Lines],
+    masses: NDArray[np.float64] | None,
+    n: int,
+) -> None:
+    """Allow in some rows only what has these codes in the column that follows; with masses, if there is any."""
     if not len(rows) or place.codes is None:
         return
     table, line = lines.get(place.field, (np.ones((1, len(place.codes)), np.float32), np.zeros(n, np.int32)))
     pairs = np.column_stack([line[rows], codes[rows]])
     different, which = np.unique(pairs, axis=0, return_inverse=True)
     more = np.array([table[old] * (place.codes == code) for old, code in different.tolist()], np.float32)
+    if masses is not None:
+        none = more @ masses <= 0
+        more[none] = table[different[none, 0]]
     fresh = line.copy()
     fresh[rows] = len(table) + which.reshape(-1)
     lines[place.field] = (np.concatenate([table, more]), fresh.astype(np.int32))

@@ -67,7 +67,7 @@ class TreesLearned(Learned):
 
         wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
         evidence = evidence_of(wanted, self.coding, n, asked.given, rng=rng)
-        found = draw_given(self, evidence, rng)
+        found = draw_given(self, evidence, rng, times=asked.times)
         placed = allowed_places(self.coding, found.rows.codes, found.rows.within, wanted, rng=rng)
         columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
         self._repeat(columns, found.rows.source)
@@ -208,6 +208,9 @@ class TreesLearned(Learned):
         both = pl.concat([made, frame.select(made.columns)], how="vertical_relaxed").cast(made.schema)
         learned = Trees.model_validate(self.spec).fit(data.with_frame(data.name, both), rng=rng, watch=watch)
         return replace(learned, rows=self.rows + data.frame.height)
+
+    def made_new(self) -> tuple[str, ...]:
+        return self.coding.made_new()
 
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return renumbered(self.coding.codecs, frame, start=start, rng=rng)

@@ -1,0 +1,25 @@
+"""Arguments that several commands share, each described once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Out = Annotated[Path, Parameter(name=["--out", "-o"], help="Where to write.")]
+Data = Annotated[
+    str,
+    Parameter(
+        name=["--out", "-o"], allow_leading_hyphen=True, help="A file of any form, or - for CSV on standard output."
+    ),
+]
+MaybeOut = Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where to write.")]
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="The result as JSON on standard output.")]
+Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
+Rows = Annotated[
+    int | None, Parameter(name=["--rows", "-n"], help="How many rows to make; with --given, as many as that has.")
+]
+Workers = Annotated[
+    int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
+]
+Group = Literal["synthesizers", "constraints", "metrics", "rules", "sources"]
+Several = Parameter(negative=(), consume_multiple=False)

@@ -1,0 +1,60 @@
+"""Rows that come to a fitted model: whether they have the columns and dtypes of training."""
+
+import polars as pl
+
+from cuvee.data.errors import ModelError
+from cuvee.data.names import did_you_mean
+
+
+def fitted(frame: pl.DataFrame, schema: pl.Schema, table: str) -> pl.DataFrame:
+    """The columns of a schema in its order and dtypes, where the frame has just these.
+
+    Raises:
+        ModelError: It has others, or other dtypes; texts may be of any dtype of texts.
+    """
+    missing = [c for c in schema if c not in frame.columns]
+    extra = [c for c in frame.columns if c not in schema]
+    if missing or extra:
+        said = [f"lack {', '.join(map(repr, missing[:8]))}"] if missing else []
+        said += [f"have {', '.join(map(repr, extra[:8]))}, which the model does not know"] if extra else []
+        hint = did_you_mean(extra[0], missing) if missing and extra else ""
+        hint = hint if hint.startswith(" Did") else ""
+        raise ModelError(f"Rows of table {table!r} {' and '.join(said)}. Give the columns of training.{hint}")
+    text = (pl.String, pl.Categorical, pl.Enum)
+    columns: list[pl.Series] = []
+    for name, dtype in schema.items():
+        column = frame[name]
+        if column.dtype != dtype:
+            both = isinstance(dtype, text) and isinstance(column.dtype, text)
+            cast = column.cast(dtype, strict=False) if both or column.dtype == pl.Null else None
+            if cast is None or cast.null_count() > column.null_count():
+                raise ModelError(
+                    f"Column {name!r} of table {table!r} is {column.dtype}, and {dtype} in the model. Cast it first."
+                )
+            column = cast
+        columns.append(column)
+    return pl.DataFrame(columns)
+
+
+def known_cells(frame: pl.DataFrame, empty: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Given rows in the dtypes of training.
+
+    Raises:
+        ModelError: They have a column that training had not, or a value that its dtype can't hold.
+    """
+    columns: list[pl.Series] = []
+    for series in frame.iter_columns():
+        if series.name not in empty.columns:
+            raise ModelError(
+                f"The given rows have a column {series.name!r} that table {table!r} has not."
+                f"{did_you_mean(series.name, empty.columns)}"
+            )
+        cast = series.cast(empty.schema[series.name], strict=False)
+        lost = cast.null_count() - series.null_count()
+        if lost:
+            raise ModelError(
+                f"Column {series.name!r} of the given rows is {series.dtype}, and {lost:,} of its values are no "
+                f"{empty.schema[series.name]}, which the model was fitted on."
+            )
+        columns.append(cast)
+    return pl.DataFrame(columns)
