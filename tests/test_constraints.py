@@ -166,10 +166,8 @@ def test_given_cells_stay_whatever_they_settle(name: str) -> None:
 def test_blanks_are_filled_with_what_keeps_the_constraints() -> None:
     rng = np.random.default_rng(3)
     real = orders(400, seed=9)
-    lost = real.with_columns(
-        pl.when(pl.Series(rng.random(400) < 0.7)).then(pl.col(c)).alias(c)
-        for c in ("price", "total", "land", "shipped")
-    )
+    holes = ("price", "total", "land", "shipped")
+    lost = real.with_columns(pl.when(pl.Series(rng.random(400) < 0.7)).then(pl.col(c)).alias(c) for c in holes)
     model = cuvee.fit(orders(), QUICK, constraints=[*RULES[:3], {"positive": "price"}], seed=1)
     whole = model.impute(lost, columns=holes, seed=1).frame
     assert whole.null_count().sum_horizontal().item() == lost["carrier"].null_count()
