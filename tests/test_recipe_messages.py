@@ -50,7 +50,7 @@ MISTAKES = {
     ),
     "a key of another tool": (
         "rows: 200", "rows: 200, temperature: 1",
-        "12:37: steps.twins has no 'temperature'. There are: save, seed, sample, rows, where, given.",
+        "12:37: steps.twins has no 'temperature'. There are: save, seed, sample, rows, where, given, balance, fair.",
     ),
     "a constraint that is none": (
         "{fit: parts.train, synthesizer: copula}", "{fit: parts.train, constraints: [a >, {positive: a}]}",

@@ -22,4 +22,16 @@ Workers = Annotated[
     int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
 ]
 Group = Literal["synthesizers", "constraints", "metrics", "rules", "sources"]
+Where = Annotated[
+    str | None, Parameter(help="What must be true of every row, such as \"age >= 60 and state in ('CA', 'NY')\".")
+]
+Balance = Annotated[
+    tuple[str, ...],
+    Parameter(
+        negative=(),
+        consume_multiple=False,
+        help='Shares of values, met exactly: "fraud=yes:0.5" or "sex=equal". Repeat for more columns.',
+    ),
+]
+Fair = Annotated[str | None, Parameter(help='The same shares of a target in every group, such as "income:sex,race".')]
 Several = Parameter(negative=(), consume_multiple=False)

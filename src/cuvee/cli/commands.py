@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 import cuvee
-from cuvee.cli.arguments import Data, Group, Json, MaybeOut, Out, Rows, Seed, Several, Workers
+from cuvee.cli.arguments import Balance, Data, Fair, Group, Json, MaybeOut, Out, Rows, Seed, Several, Where, Workers
 
 app = App(
     name="cuvee",
@@ -123,9 +123,10 @@ def path(blend: Path, start: str, end: str, /, *, json: Json = False) -> None:
         start: The first node, by its label (`JFK`) or by source and key (`airports:JFK`).
         end: The last node.
     """
+    from cuvee.blending.blend import Blend
     from cuvee.cli import show
 
-    found = _open_blend(blend).path(start, end)
+    found = Blend.load(blend).path(start, end)
     if json:
         show.as_json(found.to_dicts())
         return
@@ -203,8 +204,10 @@ def sample(
     *,
     rows: Rows = None,
     out: Data,
-    where: str | None = None,
+    where: Where = None,
     given: str | None = None,
+    balance: Balance = (),
+    fair: Fair = None,
     parts: Annotated[bool, Parameter(negative=())] = False,
     workers: Workers = None,
     seed: Seed = 0,
@@ -213,17 +216,17 @@ def sample(
 
     Args:
         model: The model's folder.
-        where: What must be true of every row, such as "age >= 60 and state in ('CA', 'NY')".
         given: Rows of some of the columns: their cells stay, the others and empty ones are drawn to go with them.
         parts: Write a folder of numbered Parquet files. Interrupted, the same command makes only the missing ones.
     """
     from cuvee import verbs
     from cuvee.cli import progress
+    from cuvee.cli.written import fairness, shares
 
-    form = "csv" if out == "-" else None
+    asked: Any = {"where": where, "given": given, "balance": shares(balance), "fair": fairness(fair), "parts": parts}
+    asked |= {"to": out, "form": "csv" if out == "-" else None}
     with progress.drawn() as watch:
-        asked = {"where": where, "given": given}
-        verbs.sample(model, rows, to=out, parts=parts, form=form, **asked, seed=seed, workers=workers, watch=watch)
+        verbs.sample(model, rows, **asked, seed=seed, workers=workers, watch=watch)
 
 
 @app.command
@@ -412,9 +415,3 @@ def schema(*, out: MaybeOut = None) -> None:
         show.as_json(recipe_schema())
     else:
         out.write_text(dumps(recipe_schema(), indent=1) + "\n", "utf-8")
-
-
-def _open_blend(folder: Path) -> Any:
-    from cuvee.blending.blend import Blend
-
-    return Blend.load(folder)

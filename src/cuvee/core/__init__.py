@@ -6,8 +6,9 @@ command line) with one method that does the work. Each class here is abstract, a
 
 from cuvee.core.asked import Asked, Method, draw_asked
 from cuvee.core.durations import seconds_of
+from cuvee.core.folder import MANIFEST
 from cuvee.core.imputation import How
-from cuvee.core.model import ARRAYS, FORMAT, MANIFEST, VERSION, Model, block_count
+from cuvee.core.model import ARRAYS, FORMAT, VERSION, Model
 from cuvee.core.plugins import (
     Arrays,
     Constraint,
@@ -22,7 +23,7 @@ from cuvee.core.plugins import (
     Watch,
     silent,
 )
-from cuvee.core.sampling import BLOCK, cores, in_order, thread_count
+from cuvee.core.sampling import BLOCK, block_count, cores, in_order, thread_count
 from cuvee.core.scores import Metric, Score, Scores, Trial
 
 __all__ = [

@@ -1,5 +1,8 @@
 """Rows that come to a fitted model: whether they have the columns and dtypes of training."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
 import polars as pl
 
 from cuvee.data.errors import ModelError
@@ -58,3 +61,43 @@ def known_cells(frame: pl.DataFrame, empty: pl.DataFrame, table: str) -> pl.Data
             )
         columns.append(cast)
     return pl.DataFrame(columns)
+
+
+def changed(
+    frame: pl.DataFrame, change: Mapping[str, Any], *, keep: Sequence[str] | None, redraw: Sequence[str] | None
+) -> tuple[pl.DataFrame, list[pl.Series]]:
+    """The cells that are known once some columns are changed, and all columns that stay, blanks included.
+
+    Raises:
+        ModelError: A column is not there, or it is not said which others stay.
+    """
+    if (keep is None) == (redraw is None):
+        raise ModelError(
+            "Say which columns stay (keep=[...]) or which are drawn again (redraw=[...]), one of both: what depends on "
+            "a change is for you to say."
+        )
+    named = [*change, *(keep or ()), *(redraw or ())]
+    for column in named:
+        if column not in frame.columns:
+            raise ModelError(f"The model has no column {column!r}.{did_you_mean(column, frame.columns)}")
+    drawn = set(redraw) if redraw is not None else set(frame.columns) - set(keep or ())
+    both = sorted(set(change) & (set(redraw or ()) | set(keep or ())))
+    if both:
+        raise ModelError(f"Column {both[0]!r} is changed, so it can't stay as it is or be drawn again.")
+    stay = [frame[c] for c in frame.columns if c not in drawn and c not in change]
+    fresh = [_changed(frame[c], value) for c, value in change.items()]
+    return pl.DataFrame([*stay, *fresh]), [*stay, *fresh]
+
+
+def _changed(column: pl.Series, value: Any) -> pl.Series:
+    """A column with another value in all rows, or with other values for old ones.
+
+    Raises:
+        ModelError: The column can't hold it.
+    """
+    try:
+        if isinstance(value, Mapping):
+            return column.replace(cast("Mapping[Any, Any]", value))
+        return pl.Series(column.name, [value], dtype=column.dtype).new_from_index(0, len(column))
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise ModelError(f"Column {column.name!r} is {column.dtype}, and can't hold {value!r}.") from error

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,12 @@ from numpy.typing import NDArray
 
 from cuvee.core.across import settled
 from cuvee.core.asked import NOTHING, Asked, Method, draw_asked
-from cuvee.core.given import fitted, known_cells
+from cuvee.core.balance import Shares, balanced
+from cuvee.core.folder import MANIFEST, write_folder
+from cuvee.core.given import changed, fitted, known_cells
 from cuvee.core.imputation import Filling, How, impute
 from cuvee.core.plugins import Event, Learned, Proof, Synthesizer, Watch, silent
-from cuvee.core.sampling import BLOCK, in_order, thread_count
+from cuvee.core.sampling import BLOCK, block_count, in_order, thread_count
 from cuvee.data.conditions_text import condition_of
 from cuvee.data.dataset import Dataset
 from cuvee.data.dtypes import dtype_to_json
@@ -27,7 +28,7 @@ from cuvee.data.interchange import ingest
 from cuvee.data.schema import Schema
 
 FORMAT, VERSION = "cuvee-model", 1
-MANIFEST, ARRAYS = "model.json", "arrays.safetensors"
+ARRAYS = "arrays.safetensors"
 """A model on disk is a folder of these two files."""
 
 
@@ -61,6 +62,8 @@ class Model:
         *,
         where: Any = None,
         given: Any = None,
+        balance: Any = None,
+        fair: Any = None,
         seed: int = 0,
         workers: int | None = None,
         watch: Watch = silent,
@@ -76,6 +79,11 @@ class Model:
                 such as {"age": (60, None), "state": ["CA", "NY"]}; see `cuvee.data.conditions`.
             given: Rows of some of the columns: a dataset or any data frame. Their cells stay as they are, the others
                 (columns that are not there, and nulls) are drawn to go with them.
+            balance: Shares of values, met exactly in counts: {"fraud": {"yes": 0.5}}, {"sex": "equal"}, ranges
+                {"age": {"age < 30": 0.4}}, combinations {("fraud", "sex"): {("yes", "F"): 0.25}}, or several of them
+                at once. What is left out keeps its natural proportions; the rest of a row is drawn to go with it.
+            fair: {"target": "income", "groups": ["sex"]} gives the target the same shares in every group (demographic
+                parity of the data, and nothing more); target and groups have their natural shares.
             seed: The same seed gives the same rows.
             workers: Threads that make blocks at the same time; None takes the cores there are.
             watch: Told of progress.
@@ -85,9 +93,43 @@ class Model:
         """
         asked = self.asked(where, given)
         n = asked.size(n)
-        blocks = list(self.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked))
+        if balance is None and fair is None:
+            blocks = list(self.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked))
+        else:
+            shares = Shares(balance, fair, seed, thread_count(workers))
+            blocks = list(balanced(self.learned, n, asked, shares, watch=watch))
         tables = {t: pl.concat([b[t] for b in blocks]) if len(blocks) > 1 else blocks[0][t] for t in blocks[0]}
         return Dataset(tables, _without_broken_keys(self.schema, tables))
+
+    def what_if(
+        self,
+        data: Any,
+        change: Mapping[str, Any],
+        *,
+        keep: Sequence[str] | None = None,
+        redraw: Sequence[str] | None = None,
+        seed: int = 0,
+        workers: int | None = None,
+    ) -> Dataset:
+        """Rows with some columns set to other values, and what depends on them drawn to go with that.
+
+        This is what rows with such values look like in the data. It is no forecast of what a change would cause.
+
+        Args:
+            data: Rows with the columns of training.
+            change: By column the new value, or a mapping from old values to new ones.
+            keep: The columns that stay as they are; all others but the changed ones are drawn again.
+            redraw: The columns that are drawn again, where `keep` is not said.
+            seed: The same seed gives the same rows.
+            workers: Threads that make blocks at the same time; None takes the cores there are.
+
+        Raises:
+            ModelError: A column is not there, or it is not said what stays.
+        """
+        known = self._like_training(data)
+        given, kept = changed(known.frame, change, keep=keep, redraw=redraw)
+        drawn = self.sample(given=given, seed=seed, workers=workers)
+        return drawn.with_frame(drawn.name, drawn.frame.with_columns(kept))
 
     def impute(
         self,
@@ -332,30 +374,7 @@ class Model:
         Raises:
             ModelError: The path is taken by something that is not a model, or can't be written.
         """
-        folder, files = Path(path), self._files()
-        if (
-            folder.exists()
-            and not (folder / MANIFEST).is_file()
-            and not (folder.is_dir() and not any(folder.iterdir()))
-        ):
-            raise ModelError(f"{folder} is there already and is not a model. Choose another name for the model folder.")
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-                fresh, old = Path(beside) / "new", Path(beside) / "old"
-                fresh.mkdir()
-                for name, content in files.items():
-                    (fresh / name).write_bytes(content)
-                if folder.exists():
-                    folder.rename(old)
-                try:
-                    fresh.rename(folder)
-                except OSError:
-                    if old.exists():
-                        old.rename(folder)
-                    raise
-        except OSError as error:
-            raise ModelError(f"The model can't be written to {folder}: {error.strerror}.") from error
+        write_folder(Path(path), self._files())
 
     def _files(self) -> dict[str, bytes]:
         """The two files of a model folder."""
@@ -394,14 +413,3 @@ def _without_broken_keys(schema: Schema, tables: Mapping[str, pl.DataFrame]) -> 
         if table.key is not None and tables[name].select(table.key).is_duplicated().any()
     }
     return schema if not broken else schema.model_copy(update={"tables": {**schema.tables, **broken}})
-
-
-def block_count(n: int) -> int:
-    """How many blocks n rows are sampled in; no rows are one empty block.
-
-    Raises:
-        ModelError: n is no number of rows.
-    """
-    if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ModelError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
-    return -(-max(n, 1) // BLOCK)

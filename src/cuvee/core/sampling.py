@@ -59,3 +59,14 @@ def in_order(make: Callable[[int], T], numbers: range, workers: int) -> Iterator
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def block_count(n: int) -> int:
+    """How many blocks n rows are sampled in; no rows are one empty block.
+
+    Raises:
+        ModelError: n is no number of rows.
+    """
+    if not isinstance(n, int) or n < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ModelError(f"{n!r} rows were asked for; the number of rows is a whole number, 0 or more.")
+    return -(-max(n, 1) // BLOCK)

@@ -134,6 +134,8 @@ class SampleStep(RandomStep):
     rows: Whole | None = Field(None, ge=0, description="How many; may be left out where rows are given.")
     where: Word | None = Field(None, description="What must be true of every row, such as age >= 60 and sex = 'F'.")
     given: Word | None = Field(None, description="Rows of some of the columns: a source or a step above.")
+    balance: Mapping[str, Any] | None = Field(None, description="Shares of values, such as {fraud: {yes: 0.5}}.")
+    fair: Mapping[str, Any] | None = Field(None, description="Such as {target: income, groups: [sex]}.")
 
 
 @final

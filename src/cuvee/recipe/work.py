@@ -132,7 +132,8 @@ def _fit(step: FitStep, given: Given, seed: int | None, watch: Watch) -> Any:
 
 def _sample(step: SampleStep, given: Given, seed: int | None, watch: Watch) -> Any:
     known = given.get("given")
-    return verbs.sample(given["model"], step.rows, where=step.where, given=known, seed=seed or 0, watch=watch)
+    asked: dict[str, Any] = {"where": step.where, "given": known, "balance": step.balance, "fair": step.fair}
+    return verbs.sample(given["model"], step.rows, **asked, seed=seed or 0, watch=watch)
 
 
 def _impute(step: ImputeStep, given: Given, seed: int | None, watch: Watch) -> Any:

@@ -115,6 +115,8 @@ def sample(
     *,
     where: Any = None,
     given: Any = None,
+    balance: Any = None,
+    fair: Any = None,
     seed: int = 0,
     workers: int | None = None,
     watch: Watch = silent,
@@ -131,6 +133,8 @@ def sample(
     form: str | None = None,
     where: Any = None,
     given: Any = None,
+    balance: Any = None,
+    fair: Any = None,
     seed: int = 0,
     workers: int | None = None,
     watch: Watch = silent,
@@ -146,6 +150,8 @@ def sample(  # noqa: PLR0913 (what may be said of one sample)
     form: str | None = None,
     where: Any = None,
     given: Any = None,
+    balance: Any = None,
+    fair: Any = None,
     seed: int = 0,
     workers: int | None = None,
     watch: Watch = silent,
@@ -163,6 +169,8 @@ def sample(  # noqa: PLR0913 (what may be said of one sample)
         form: The form to write ("csv", ...) where the ending does not say it.
         where: What must be true of every row, such as "age >= 60 and state in ('CA', 'NY')" or {"age": (60, None)}.
         given: Rows of some of the columns: a dataset, data frame or path. Their cells stay, the others are drawn.
+        balance: Shares of values, met exactly in counts, such as {"fraud": {"yes": 0.5}}; see `Model.sample`.
+        fair: {"target": "income", "groups": ["sex"]} gives the target the same shares in every group.
         seed: The same seed gives the same rows.
         workers: Threads that make blocks at the same time; None takes the cores there are.
         watch: Told of progress.
@@ -177,11 +185,15 @@ def sample(  # noqa: PLR0913 (what may be said of one sample)
     if not isinstance(opened, Model):
         raise CuveeError(f"{model} is not a model. Make one with: cuvee fit FILE -o MODEL")
     known = given if given is None or not isinstance(given, (str, Path)) else dataset_of(given)
+    said: dict[str, Any] = {"where": where, "given": known, "balance": balance, "fair": fair}
     if to is None:
-        return opened.sample(n, where=where, given=known, seed=seed, workers=workers, watch=watch)
+        return opened.sample(n, **said, seed=seed, workers=workers, watch=watch)
     asked = opened.asked(where, known)
     n = asked.size(n)
     tables = list(opened.schema)
+    whole = balance is not None or fair is not None
+    if whole and (parts or is_parts(Path(to))):
+        raise ModelError("Rows with stated shares are made together, and not in parts. Leave parts out.")
     if parts or is_parts(Path(to)):
         if len(tables) > 1:
             raise ModelError(f"Parts are of one table, and the model makes {len(tables)}. Leave parts out.")
@@ -197,8 +209,8 @@ def sample(  # noqa: PLR0913 (what may be said of one sample)
         )
         return Path(to)
     place = source(to, form=form)
-    if len(tables) > 1 or name_of("sources", type(place)) == "folder":
-        write(opened.sample(n, where=where, given=known, seed=seed, workers=workers, watch=watch), to, form=form)
+    if whole or len(tables) > 1 or name_of("sources", type(place)) == "folder":
+        write(opened.sample(n, **said, seed=seed, workers=workers, watch=watch), to, form=form)
     else:
         blocks = opened.blocks(n, seed=seed, workers=workers, watch=watch, asked=asked)
         place.write_blocks(tables[0], (block[tables[0]] for block in blocks))
