@@ -1,6 +1,6 @@
 """Tables with given margins: shares fitted to them, and whole numbers that meet them exactly."""
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,17 +78,17 @@ def whole_table(table: Floats, margins: list[Ints]) -> Ints | None:
     rows = np.concatenate([p + first[k] for k, p in enumerate(places)])
     columns = np.tile(np.arange(len(inside)), table.ndim)
     wanted = np.concatenate(margins).astype(np.float64)
+    sums: Any = wanted
     for farther in (0, 1, 4, int(wanted.max(initial=0))):
         # What one more costs: 1 less twice the remainder, halved.
-        low = np.maximum(np.floor(exact) - farther, 0)
-        high = np.ceil(exact) + farther
-        bounds: Any = Bounds(*(cast("Any", ends) for ends in (low, high)))
+        lowest: Any = np.maximum(np.floor(exact) - farther, 0)
+        highest: Any = np.ceil(exact) + farther
         matrix = coo_array((np.ones(len(rows)), (rows, columns)), shape=(first[-1], len(inside))).tocsr()
         found = milp(
-            low - exact + 0.5,
-            constraints=LinearConstraint(matrix, wanted, wanted),
+            lowest - exact + 0.5,
+            constraints=LinearConstraint(matrix, sums, sums),
             integrality=np.ones(len(inside)),
-            bounds=bounds,
+            bounds=Bounds(lowest, highest),
             options={"time_limit": SECONDS},
         )
         if found.x is None:
