@@ -54,21 +54,23 @@ def run(
 
 @app.command
 def inspect(*files: str, out: MaybeOut = None, json: Json = False) -> None:
-    """Find out what the columns mean, which are keys, and which table refers to which.
+    """Find out what the columns mean, which are keys, which table refers to which, and what holds in every row.
 
     Args:
         files: Files, globs, folders or database URLs.
         out: Write the schema here (schema.yaml); only lines marked `# check` need a look.
     """
+    from cuvee import verbs
     from cuvee.cli import show
     from cuvee.cli.inputs import read_all
 
     data = read_all(files)
+    schema = verbs.inspect(data)
     if out is not None:
-        data.schema.save(out)
-    guesses = data.schema.guesses()
+        schema.save(out)
+    guesses = schema.guesses()
     if json:
-        show.as_json(data.schema.model_dump(mode="json"))
+        show.as_json(schema.model_dump(mode="json"))
         return
     show.table(guesses, ("table", "column", "guess", "confidence", "reason"))
     for name, frame in data.tables.items():

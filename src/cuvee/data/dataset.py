@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
+from cuvee.data.constraint_lines import columns_of_line
 from cuvee.data.detect import detect
 from cuvee.data.errors import SchemaError
 from cuvee.data.interchange import Form, ingest, is_table, to_arrow, to_numpy, to_pandas
@@ -143,6 +144,8 @@ class Dataset:
             "key": None if column in (meaning.key or ()) else meaning.key,
             "sequence": None if sequence is None or column in (*sequence.key, sequence.order) else sequence,
             "foreign_keys": tuple(f for f in meaning.foreign_keys if column not in f.columns),
+            "constraints": tuple(c for c in meaning.constraints if column not in columns_of_line(c)),
+            "proposals": tuple(p for p in meaning.proposals if column not in columns_of_line(p.line)),
         }
         return Dataset({name: frame.drop(column)}, Schema(tables={name: meaning.model_copy(update=left)}))
 

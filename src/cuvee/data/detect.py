@@ -165,6 +165,7 @@ def _table(
         key_reason="" if key is None else key.reason,
         foreign_keys=tuple(mine),
         sequence=sequence,
+        constraints=() if stated is None else stated.constraints,
     )
 
 

@@ -7,7 +7,7 @@ comment `# check` only where detection was unsure.
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -71,8 +71,19 @@ class Sequence(Part):
     reason: str = ""
 
 
+class Proposal(Part):
+    """A constraint that holds in the data, or nearly: it is not kept unless somebody states it."""
+
+    line: str | Mapping[str, Any] = Field(description="As it is written under `constraints`.")
+    rows: int = Field(ge=0, description="Rows that were judged; where a value is missing nothing can be told.")
+    exceptions: int = Field(ge=0, description="Rows that break it.")
+    where: tuple[int, ...] = Field(default=(), description="The numbers of the first rows that break it, from 0.")
+    confidence: float = Field(ge=0, le=1)
+    reason: str = ""
+
+
 class Table(Part):
-    """One table: its columns in order, its key, what it refers to, and its sequences if it has any."""
+    """One table: its columns in order, its key, what it refers to, its sequences, and what holds in every row."""
 
     columns: Mapping[str, Column]
     key: tuple[str, ...] | None = None
@@ -80,6 +91,13 @@ class Table(Part):
     key_reason: str = ""
     foreign_keys: tuple[ForeignKey, ...] = ()
     sequence: Sequence | None = None
+    constraints: tuple[str | Mapping[str, Any], ...] = Field(
+        default=(),
+        description="What holds in every row that is made: text, or a mapping such as {follows: b, from: [a]}.",
+    )
+    proposals: tuple[Proposal, ...] = Field(
+        default=(), description="Constraints that hold in the data, to be stated or not."
+    )
 
     def of_kind(self, *kinds: Kind) -> tuple[str, ...]:
         """The names of the columns of these kinds, in order."""
@@ -87,6 +105,8 @@ class Table(Part):
 
     def guesses(self) -> list[dict[str, object]]:
         """Every guess of this table: `column` (or columns), `guess`, `confidence`, `reason`; see `Schema.guesses`."""
+        from cuvee.data.constraint_lines import columns_of_line, told  # lines are written by the schema's file
+
         rows: list[tuple[str, str, float, str]] = []
         if self.key is not None:
             rows.append((", ".join(self.key), "key", self.key_confidence, self.key_reason))
@@ -102,6 +122,8 @@ class Table(Part):
             rows.append((name, c.kind, c.confidence, c.reason))
             if c.role is not None:
                 rows.append((name, f"role {c.role}", c.role_confidence, c.role_reason))
+        for p in self.proposals:
+            rows.append((", ".join(columns_of_line(p.line)), f"constraint {told(p.line)}", p.confidence, p.reason))
         return [{"column": c, "guess": g, "confidence": s, "reason": r} for c, g, s, r in rows]
 
 
@@ -125,7 +147,8 @@ class Schema(Part):
         Returns:
             Rows of `table`, `column` (several are joined by a comma), `guess` (a kind, "key", "refers to
             planes.tailnum", "order of the sequences of id", "role email"), `confidence` in [0, 1] and `reason`: of each
-            table its key, its foreign keys and its sequence first, then its columns in order.
+            table its key, its foreign keys and its sequence first, then its columns in order, then what could hold in
+            every row.
         """
         return [{"table": name, **row} for name, table in self.tables.items() for row in table.guesses()]
 

@@ -36,7 +36,7 @@ def write_schema(schema: Schema) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _word(value: str) -> str:
+def word_of(value: str) -> str:
     """A YAML scalar for a name, quoted only where it must be."""
     if _PLAIN.fullmatch(value) and value.lower() not in _READ_AS_SOMETHING_ELSE:
         return value
@@ -50,13 +50,13 @@ def _escape(character: str) -> str:
 
 
 def _entry(indent: int, name: str, value: str, comment: str = "") -> str:
-    key, space = _word(name), " " * indent
+    key, space = word_of(name), " " * indent
     line = f"{key}:" if len(key) < _LONGEST_PLAIN_KEY else f"? {key}\n{space}:"
     return f"{space}{line}{' ' if value else ''}{value}{comment}"
 
 
 def _list(values: Iterable[str]) -> str:
-    return "[" + ", ".join(_word(v) for v in values) + "]"
+    return "[" + ", ".join(word_of(v) for v in values) + "]"
 
 
 def _check(*guesses: tuple[float, str]) -> str:
@@ -73,17 +73,33 @@ def _table_lines(table: Table) -> list[str]:
     if table.foreign_keys:
         lines.append("    foreign_keys:")
     for f in table.foreign_keys:
-        parts = f"{{columns: {_list(f.columns)}, table: {_word(f.table)}, to: {_list(f.to)}}}"
+        parts = f"{{columns: {_list(f.columns)}, table: {word_of(f.table)}, to: {_list(f.to)}}}"
         lines.append(f"      - {parts}{_check((f.confidence, f.reason))}")
     if table.sequence is not None:
         s = table.sequence
-        parts = f"{{key: {_list(s.key)}, order: {_word(s.order)}}}"
+        parts = f"{{key: {_list(s.key)}, order: {word_of(s.order)}}}"
         lines.append(_entry(4, "sequence", parts, _check((s.confidence, s.reason))))
+    lines += _constraint_lines(table)
     lines.append("    columns:" if table.columns else "    columns: {}")
     for name, c in table.columns.items():
         value = c.kind if c.role is None else f"{{kind: {c.kind}, role: {c.role}}}"
         role = [(c.role_confidence, c.role_reason)] if c.role is not None else []
         lines.append(_entry(6, name, value, _check((c.confidence, c.reason), *role)))
+    return lines
+
+
+def _constraint_lines(table: Table) -> list[str]:
+    """What is stated, and, behind a #, what could be."""
+    from cuvee.data.constraint_lines import told
+
+    lines = ["    constraints:"] if table.constraints else []
+    lines += [f"      - {told(line)}" for line in table.constraints]
+    if table.proposals and not table.constraints:
+        lines.append("    # constraints:  # remove the # and the blank behind it, here and before those to be kept")
+    for p in table.proposals:
+        rows = f": rows {', '.join(map(str, p.where))}{', …' if p.exceptions > len(p.where) else ''}" if p.where else ""
+        text = " ".join(p.reason.split(": ", 1)[0].split()) + rows
+        lines.append(f"    {'' if table.constraints else '  '}# - {told(p.line)}  # {text}")
     return lines
 
 
@@ -171,12 +187,14 @@ class _Reader:
 
     def table(self, name: str, node: Node) -> Table:
         what = f"table {name!r}"
-        parts = self.fields(node, Table.model_fields, what)
+        parts = self.fields(node, [f for f in Table.model_fields if f != "proposals"], what)
         values: dict[str, Any] = {"columns": {}}
         for part, child in parts.items():
             if part == "columns":
                 columns = self.names(child, f"the columns of {what}")
                 values[part] = {c: self.column(c, name, n) for c, n in columns.items()}
+            elif part == "constraints":
+                values[part] = self.constraints(child, what)
             elif part == "foreign_keys":
                 values[part] = self.foreign_keys(child, what)
             elif _is_null(child):
@@ -186,6 +204,32 @@ class _Reader:
             else:
                 values[part] = self.words(child, f"the key of {what}") if part == "key" else self.scalar(child, part)
         return self.made(Table, values, node, what)
+
+    def constraints(self, node: Node, what: str) -> tuple[Any, ...]:
+        """Lines of text or mappings, as they are written."""
+        if _is_null(node):
+            return ()
+        if not isinstance(node, SequenceNode):
+            raise self.wrong(node, f"the constraints of {what} must be a list, each line beginning with a dash.")
+        lines: list[Any] = []
+        for one in node.value:
+            if isinstance(one, ScalarNode) and not _is_null(one):
+                lines.append(one.value)
+            elif isinstance(one, MappingNode):
+                lines.append({k: self.plain(v, k) for k, v in self.names(one, "a constraint").items()})
+            else:
+                raise self.wrong(one, "a constraint is text, or a mapping such as {follows: b, from: [a]}.")
+        return tuple(lines)
+
+    def plain(self, node: Node, what: str) -> Any:
+        """A list of words, a word, or, where it is not in quotes, the number or truth value that it is."""
+        if isinstance(node, SequenceNode):
+            return list(self.words(node, what))
+        value = self.scalar(node, what)
+        if value is None or not isinstance(node, ScalarNode) or node.style is not None:
+            return value
+        kinds = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+        return yaml.safe_load(value) if node.tag in kinds and what in {"low", "high", "strict", "zero"} else value
 
     def foreign_keys(self, node: Node, what: str) -> tuple[ForeignKey, ...]:
         if _is_null(node):

@@ -73,8 +73,15 @@ def write(data: Any, location: str | Path, *, form: str | None = None, **options
 
 
 def inspect(data: Any) -> Schema:
-    """What the columns mean, which are keys and what they refer to, each guess with a confidence and a reason."""
-    return dataset_of(data).schema
+    """What the columns mean, which are keys, what they refer to, and what holds in every row.
+
+    Each guess has a confidence and a reason. What holds in every row is only proposed (`Table.proposals`); it is kept
+    in the rows of a model where it is stated in `constraints`.
+    """
+    from cuvee.data.detect_constraints import with_proposals
+
+    dataset = dataset_of(data)
+    return with_proposals(dataset.schema, dataset.tables)
 
 
 def blend(

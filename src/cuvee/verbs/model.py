@@ -333,7 +333,7 @@ def evaluate(
 
 def _stated(data: Dataset) -> Sequence[Any]:
     """The constraints that the schema of the only table states."""
-    return getattr(data.meaning, "constraints", ()) if len(data) == 1 else ()
+    return data.meaning.constraints if len(data) == 1 else ()
 
 
 def _in_memory(

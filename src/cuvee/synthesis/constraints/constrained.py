@@ -285,6 +285,8 @@ def _with_columns(data: Dataset, frame: pl.DataFrame) -> Dataset:
         "key": meaning.key if meaning.key is not None and set(meaning.key) <= whole else None,
         "sequence": sequence if sequence is not None and {*sequence.key, sequence.order} <= whole else None,
         "foreign_keys": tuple(f for f in meaning.foreign_keys if set(f.columns) <= whole),
+        "constraints": (),
+        "proposals": (),
     }
     return Dataset({data.name: frame}, Schema(tables={data.name: meaning.model_copy(update=left)}))
 
