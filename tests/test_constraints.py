@@ -250,6 +250,21 @@ def test_the_contract_finds_a_constraint_that_does_not_hold() -> None:
         check_constraint(Never, frame, frame)
 
 
+@pytest.mark.parametrize("name", ["trees", "copula"])
+def test_codes_are_made_from_their_expression_and_do_not_repeat(name: str) -> None:
+    codes = pl.Series([f"AB-{k:05d}" if k % 10 else None for k in np.random.default_rng(0).permutation(90_000)[:1_500]])
+    frame = orders().with_columns(code=codes)
+    rule = {"matches": "code", "pattern": "(AB|CD)-[0-9]{5}"}
+    model = cuvee.fit(frame, SYNTHESIZERS[name], constraints=[rule, "price < 60 or pieces < 5"], seed=1)
+    rows = model.sample(70_000, seed=1).frame
+    there = rows["code"].drop_nulls()
+    assert there.str.contains("^(AB|CD)-[0-9]{5}$").all()
+    assert there.is_unique().all()
+    assert rows["code"].null_count() / 70_000 == pytest.approx(0.1, abs=0.03)
+    assert model.prove(rows)[0].how == "made from the expression"
+    assert model.sample(200, where="town = 'Rome'", seed=1).frame["code"].drop_nulls().is_unique().all()
+
+
 # Over all rows
 
 

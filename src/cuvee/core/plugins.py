@@ -187,6 +187,16 @@ class Constraint(Spec, ABC):
         """Columns whose values go up: they may be learned as distances from one to the next."""
         return ()
 
+    def written(self, numbers: NDArray[np.int64], key: int) -> pl.Series | None:
+        """The values of rows by their numbers, for a constraint on one column that makes them from nothing else.
+
+        Args:
+            numbers: (n,), the numbers of the rows in the whole sample.
+            key: What scatters them.
+        """
+        del numbers, key
+        return None
+
     def settle(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows in which it holds, made of these by moving values between rows; for constraints across rows."""
         return frame

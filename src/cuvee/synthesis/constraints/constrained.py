@@ -7,6 +7,7 @@ more rows break one than keep it, the synthesizer is asked for rows that do, whe
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, final
 
 import numpy as np
@@ -54,7 +55,7 @@ class Constrained(Learned):
     left_out: int
 
     def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
-        frame = self._whole(self.inner.sample(n, start=start, rng=rng))
+        frame = self._whole(self.inner.sample(n, start=start, rng=rng), start)
         wrong = self.broken(frame)
         if not len(wrong):
             return {self.table: frame}
@@ -98,12 +99,14 @@ class Constrained(Learned):
             rows.append(part.rows)
             effective += found[1] * size
         whole = pl.concat(frames)
-        if len(parts) > 1:
+        if len(parts) == 1:
+            whole = self._written(whole, start)
+        else:
             whole = self.numbered(whole[np.argsort(np.concatenate(rows))], start=start, rng=rng)
         return {self.table: asked.kept(whole)}, effective / max(n, 1)
 
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
-        return self.inner.numbered(frame, start=start, rng=rng)
+        return self._written(self.inner.numbered(frame, start=start, rng=rng), start)
 
     def made_new(self) -> tuple[str, ...]:
         return tuple(c for c in self.inner.made_new() if c in self.empty.columns)
@@ -177,12 +180,18 @@ class Constrained(Learned):
             frame = term.forward(frame)
         return _with_columns(data, frame)
 
-    def _whole(self, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    def _whole(self, tables: Mapping[str, pl.DataFrame], start: int = 0) -> pl.DataFrame:
         """Rows as they are meant, of rows as they are learned."""
         (frame,) = tables.values()
         for term in self.terms:
             frame = term.backward(frame, self.empty.schema)
-        return frame.select(pl.col(c).cast(d) for c, d in self.empty.schema.items())
+        return self._written(frame.select(pl.col(c).cast(d) for c, d in self.empty.schema.items()), start)
+
+    def _written(self, frame: pl.DataFrame, start: int) -> pl.DataFrame:
+        """Rows with the values that are made from nothing else."""
+        for term in self.terms:
+            frame = term.write(frame, start)
+        return frame
 
     def often_kept(self) -> bool:
         """Whether most rows keep the constraints by themselves, or can be asked for.
@@ -262,10 +271,27 @@ def fit_constrained(
         form = form.filter(known) if known else form
         # The same numbers whether or not it is learned again, and whether or not there are constraints.
         inner = spec.fit(_with_columns(data, form), rng=deepcopy(rng), watch=watch)
-        learned = Constrained(inner, terms, table, frame[:0], frame.height - form.height)
+        made = _written(terms, inner, rows.columns)
+        learned = Constrained(inner, made, table, frame[:0], frame.height - form.height)
         if gaps or not any(t.how == "drawn" and t.spec.chain() for t in terms) or learned.often_kept():
             break
     return learned
+
+
+def _written(terms: Sequence[Term], inner: Learned, columns: Sequence[str]) -> tuple[Term, ...]:
+    """The terms, of which those on a column that is made new anyway make its values, where they can."""
+    new = inner.made_new()
+    key = int.from_bytes(sha256(repr(list(columns)).encode()).digest()[:7], "little")
+    return tuple(
+        Term(t.spec, "written", pl.DataFrame({"key": [key]}))
+        if t.how == "drawn" and len(t.spec.columns()) == 1 and t.spec.columns()[0] in new and _can_write(t.spec)
+        else t
+        for t in terms
+    )
+
+
+def _can_write(spec: Constraint) -> bool:
+    return spec.written(np.zeros(0, np.int64), 0) is not None
 
 
 def _forwards(terms: Sequence[Term]) -> list[Term]:

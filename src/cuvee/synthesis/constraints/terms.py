@@ -14,12 +14,13 @@ from cuvee.data.names import did_you_mean
 from cuvee.synthesis.constraints.reshaped import as_gaps, blanked, filled, from_gaps, gaps_of
 from cuvee.synthesis.constraints.tables import numbers
 
-How = Literal["joined", "derived", "gaps", "together", "drawn", "across"]
+How = Literal["joined", "derived", "gaps", "together", "written", "drawn", "across"]
 SAYS: Final[Mapping[How, str]] = {
     "joined": "learned as one column",
     "derived": "computed",
     "gaps": "learned as distances",
     "together": "made missing together",
+    "written": "made from the expression",
     "drawn": "drawn until it holds",
     "across": "settled over all rows",
 }
@@ -81,6 +82,17 @@ class Term:
                 frame = frame.drop(self.column)
             return frame.with_columns(value.rename(name))
         return frame
+
+    def write(self, frame: pl.DataFrame, start: int) -> pl.DataFrame:
+        """Rows with values made from nothing else, where there is one; the first row has the number `start`."""
+        if self.how != "written" or self.learned is None:
+            return frame
+        (name,) = self.spec.columns()
+        made = self.spec.written(np.arange(start, start + frame.height), int(self.learned["key"][0]))
+        if made is None:
+            return frame
+        there = frame[name].is_not_null()
+        return frame.with_columns(made.cast(frame.schema[name]).zip_with(there, frame[name]).alias(name))
 
     def state(self) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
         """All of it, as JSON values and the bytes of an Arrow table.

@@ -111,6 +111,9 @@ class CopulaLearned(Learned):
                 columns[tie.child] = columns[tie.parent].rename(self.codecs[tie.child].name)
         return {self.table: pl.DataFrame({columns[j].name: columns[j] for j in range(len(self.codecs))})}
 
+    def made_new(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.codecs if not c.informative)
+
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return renumbered(self.codecs, frame, start=start, rng=rng)
 

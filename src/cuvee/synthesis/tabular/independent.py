@@ -44,6 +44,9 @@ class IndependentLearned(Learned):
         columns = [c.decode(np.clip(rng.random(n), EDGE, 1 - EDGE), start=start, rng=rng) for c in self.codecs]
         return {self.table: pl.DataFrame({s.name: s for s in columns})}
 
+    def made_new(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.codecs if not c.informative)
+
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return renumbered(self.codecs, frame, start=start, rng=rng)
 
