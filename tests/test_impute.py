@@ -218,8 +218,6 @@ def test_the_impossible_is_refused_in_a_sentence(circuit: Model, data: pl.DataFr
         circuit.impute(data, seed=-1)
     with pytest.raises(ModelError, match=r"numbered in a column 'draw', and table .* has one"):
         circuit.impute(data.with_columns(draw=pl.lit(1)), draws=2)
-    with pytest.raises(ModelError, match="'independent' can't fill in rows"):
-        cuvee.fit(data, "independent").impute(data)
 
 
 def test_a_column_without_any_value_is_left_or_refused() -> None:

@@ -4,10 +4,11 @@ A plug-in is a frozen pydantic model (a `Spec`: what the user chose, written the
 command line) with one method that does the work. Each class here is abstract, and every plug-in is final.
 """
 
-from cuvee.core.asked import Asked, Method, draw_asked
+from cuvee.core.asked import Asked, as_asked, draw_asked
 from cuvee.core.durations import seconds_of
 from cuvee.core.folder import MANIFEST
 from cuvee.core.imputation import How
+from cuvee.core.method import Method
 from cuvee.core.model import ARRAYS, FORMAT, VERSION, Model
 from cuvee.core.plugins import (
     Arrays,
@@ -29,5 +30,6 @@ from cuvee.core.scores import Metric, Score, Scores, Trial
 __all__ = [
     "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Event", "How", "Learned",
     "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer",
-    "Trial", "Watch", "block_count", "cores", "draw_asked", "in_order", "seconds_of", "silent", "thread_count",
+    "Trial", "Watch", "as_asked", "block_count", "cores", "draw_asked", "in_order", "seconds_of", "silent",
+    "thread_count",
 ]  # fmt: skip

@@ -1,23 +1,21 @@
 """Rows that are asked for: by a condition on all of them, by cells that are given, or both. None is ever wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 import polars as pl
 from numpy.random import Generator, SeedSequence
 
+from cuvee.core.method import Method
 from cuvee.core.plugins import Learned
+from cuvee.core.served import served
 from cuvee.data.conditions import ALWAYS, Condition
 from cuvee.data.errors import ModelError
 
 TRIES = 12
 """How often rows that miss what only whole rows can show are drawn again before it is given up."""
-SEARCH = 400
-"""A synthesizer that can't draw by a condition draws at most this many rows for each one asked."""
-LEAST = 20_000
-"""And at least this many before it gives up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,32 +80,6 @@ NOTHING = Asked()
 """Nothing is asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """How what was asked was met.
-
-    Attributes:
-        name: "exact" (drawn so), or "searched" (drawn, and looked through).
-        effective: The share of candidates that a row was chosen from: 1 where each was as good as any other.
-        drawn: Rows drawn for each row returned.
-    """
-
-    name: str
-    effective: float
-    drawn: float
-
-    def __str__(self) -> str:
-        if self.name == "searched":
-            return f"looked for: {self.drawn:,.1f} rows drawn for each one kept"
-        return f"drawn as asked: candidates were worth {self.effective:.0%} of their number"
-
-    @classmethod
-    def of_all(cls, methods: "list[Method]") -> "Method":
-        """What stands for several blocks: the means."""
-        n = len(methods)
-        return cls(methods[0].name, sum(m.effective for m in methods) / n, sum(m.drawn for m in methods) / n)
-
-
 def draw_asked(
     learned: Learned, n: int, asked: Asked, *, start: int, seed: SeedSequence
 ) -> tuple[Mapping[str, pl.DataFrame], Method]:
@@ -117,17 +89,14 @@ def draw_asked(
         ModelError: There are none, or none were found.
     """
     rng = np.random.default_rng(seed)
-    first = learned.sample_asked(n, asked, start=start, rng=rng)
-    if first is None:
-        return _searched(learned, n, asked, start=start, rng=rng)
-    (name, frame), effective = next(iter(first[0].items())), first[1]
+    tables, method = as_asked(learned, n, asked, start=start, rng=rng)
+    ((name, frame),) = tables.items()
     wrong, drawn, vain = _wrong(learned, frame, asked), n, 0
     while len(wrong):
         times = int(np.clip(4096 // len(wrong), 1, 64))
         rows = np.repeat(np.arange(len(wrong)), times)
         part = asked.pick(wrong[rows])
-        again = learned.sample_asked(len(rows), part, start=start, rng=rng)
-        fresh = frame[:0] if again is None else again[0][name]
+        fresh = as_asked(learned, len(rows), part, start=start, rng=rng)[0][name]
         fine = np.setdiff1d(np.arange(fresh.height), _wrong(learned, fresh, part))
         mended, first_fine = np.unique(rows[fine], return_index=True)
         frame = _put(frame, wrong[mended], fresh[fine[first_fine]])
@@ -139,7 +108,19 @@ def draw_asked(
             )
     if drawn > n:
         frame = asked.kept(learned.numbered(frame, start=start, rng=rng))
-    return {name: frame}, Method("exact", effective, drawn / max(n, 1))
+    return {name: frame}, replace(method, drawn=method.drawn + (drawn - n) / max(n, 1))
+
+
+def as_asked(
+    learned: Learned, n: int, asked: Asked, *, start: int, rng: Generator
+) -> tuple[Mapping[str, pl.DataFrame], Method]:
+    """Make n rows that are as asked, as far as the model can, by itself or as others are served.
+
+    Raises:
+        ModelError: There are none, or none were found.
+    """
+    own = learned.sample_asked(n, asked, start=start, rng=rng)
+    return served(learned, n, asked, start=start, rng=rng) if own is None else own
 
 
 def _wrong(learned: Learned, frame: pl.DataFrame, asked: Asked) -> np.ndarray:
@@ -155,33 +136,3 @@ def _put(frame: pl.DataFrame, rows: np.ndarray, fresh: pl.DataFrame) -> pl.DataF
     place = np.arange(frame.height)
     place[rows] = frame.height + np.arange(len(rows))
     return pl.concat([frame, fresh])[place]
-
-
-def _searched(
-    learned: Learned, n: int, asked: Asked, *, start: int, rng: Generator
-) -> tuple[Mapping[str, pl.DataFrame], Method]:
-    """Rows of a synthesizer that can't draw by a condition: those of many that meet it."""
-    if asked.given is not None:
-        name = type(learned).__name__.removesuffix("Learned").lower()
-        raise ModelError(
-            f"A model of {name!r} can't fill in rows that are given in part. `cuvee models` lists those that can with "
-            "'given'."
-        )
-    found: list[Mapping[str, pl.DataFrame]] = []
-    have = drawn = 0
-    while have < n:
-        if drawn >= max(SEARCH * n, LEAST):
-            raise ModelError(
-                f"Of {drawn:,} rows that were drawn, {have:,} meet {asked.condition}, and {n:,} were asked for. This "
-                "model can only be looked through; one of 'trees' or 'circuit' draws such rows directly."
-            )
-        share = max(have, 1) / max(drawn, 1) if drawn else 1.0
-        size = int(np.clip((n - have) / share * 1.1 + 64, 256, 65_536))
-        made = learned.sample(size, start=start + have, rng=rng)
-        (name, frame), *_ = made.items()
-        fine = np.setdiff1d(np.arange(size), _wrong(learned, frame, asked))
-        found.append({name: frame[fine]})
-        have, drawn = have + len(fine), drawn + size
-    name = next(iter(found[0]))
-    whole = learned.numbered(pl.concat([f[name] for f in found])[:n], start=start, rng=rng)
-    return {name: whole}, Method("searched", 1.0, drawn / max(n, 1))

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
-from cuvee.core.asked import Asked
+from cuvee.core.asked import Asked, as_asked
 from cuvee.core.plugins import Event, Learned, Watch
 from cuvee.core.sampling import BLOCK, in_order
 from cuvee.data.dataset import Dataset
@@ -147,13 +147,7 @@ def _block(
     rng = np.random.default_rng(SeedSequence(filling.seed, spawn_key=(number,)))
     asked = Asked(given=known[np.repeat(rows, times)], filled=tuple(blank), times=times)
     n, start = len(rows) * times, number * times
-    made = learned.sample_asked(n, asked, start=start, rng=rng)
-    if made is None:
-        name = type(learned).__name__.removesuffix("Learned").lower()
-        raise ModelError(
-            f"A model of {name!r} can't fill in rows. Fit one that can: `cuvee models` lists those with 'given'."
-        )
-    (drawn, *_), found = made[0].values(), dict[str, pl.Series]()
+    (drawn,), found = as_asked(learned, n, asked, start=start, rng=rng)[0].values(), dict[str, pl.Series]()
     drawn = _mended(learned, drawn, asked, start, rng)
     for c, all_rows in blank.items():
         mine = np.flatnonzero(np.isin(rows, all_rows, assume_unique=True))
@@ -167,10 +161,9 @@ def _mended(learned: Learned, drawn: pl.DataFrame, asked: Asked, start: int, rng
     """Rows of which those that break a constraint are drawn again; what is known may break it whatever is drawn."""
     for _ in range(TRIES):
         wrong = learned.broken(drawn)
-        made = learned.sample_asked(len(wrong), asked.pick(wrong), start=start, rng=rng) if len(wrong) else None
-        if made is None:
+        if not len(wrong):
             break
-        (fresh,) = made[0].values()
+        (fresh,) = as_asked(learned, len(wrong), asked.pick(wrong), start=start, rng=rng)[0].values()
         fine = np.setdiff1d(np.arange(fresh.height), learned.broken(fresh))
         place = np.arange(drawn.height)
         place[wrong[fine]] = drawn.height + fine
@@ -187,9 +180,9 @@ def _with_values(learned: Learned, values: pl.Series, rng: Generator) -> pl.Seri
     empty = np.flatnonzero(values.is_null())
     if not len(empty):
         return values
-    made = learned.sample_asked(len(empty), Asked(filled=(values.name,)), start=0, rng=rng)
-    fresh = None if made is None else next(iter(made[0].values()))[values.name]
-    if fresh is None or fresh.null_count():
+    (made,) = as_asked(learned, len(empty), Asked(filled=(values.name,)), start=0, rng=rng)[0].values()
+    fresh = made[values.name]
+    if fresh.null_count():
         raise ModelError(f"The model knows no value that column {values.name!r} could be filled with.")
     return _put(values, empty, fresh)
 

@@ -13,11 +13,12 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from cuvee.core.across import settled
-from cuvee.core.asked import NOTHING, Asked, Method, draw_asked
+from cuvee.core.asked import NOTHING, Asked, draw_asked
 from cuvee.core.balance import Shares, balanced
 from cuvee.core.folder import MANIFEST, write_folder
 from cuvee.core.given import changed, fitted, known_cells
 from cuvee.core.imputation import Filling, How, impute
+from cuvee.core.method import Method
 from cuvee.core.plugins import Event, Learned, Proof, Synthesizer, Watch, silent
 from cuvee.core.sampling import BLOCK, block_count, in_order, thread_count
 from cuvee.data.conditions_text import condition_of

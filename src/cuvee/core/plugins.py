@@ -17,6 +17,7 @@ from cuvee.data.errors import ModelError
 
 if TYPE_CHECKING:
     from cuvee.core.asked import Asked
+    from cuvee.core.method import Method
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -256,8 +257,10 @@ class Learned(ABC):
 
     def sample_asked(
         self, n: int, asked: "Asked", *, start: int, rng: Generator
-    ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
+    ) -> tuple[Mapping[str, pl.DataFrame], "Method"] | None:
         """Make n rows that are as asked, as far as this synthesizer can; None where it can't at all.
+
+        Models that can't are served by `cuvee.core.served`: by search, by chains, or by nearness.
 
         Rows that only turn out wrong when they are whole (a comparison between three columns) may be returned: whoever
         calls looks at all of them, and asks for those again.
@@ -269,7 +272,7 @@ class Learned(ABC):
             rng: For what is drawn.
 
         Returns:
-            The table, given cells unchanged; and the share of effective candidates, 1 where all were as good as any.
+            The table, given cells unchanged; and how it was met.
 
         Raises:
             ModelError: There can be no such rows; the message says why.

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+TINY = 1e-20
+"""A variance below this is that of one value, but for rounding."""
 TAILS = (0.05, 0.95)
 """Tail sizes are those of the events of lying beyond these quantiles."""
 
@@ -62,6 +64,31 @@ def standard_error(draws: Floats) -> float:
     return float(np.std(draws, ddof=1) / np.sqrt(ess_mean(draws)))
 
 
+def pooled(draws: Floats) -> tuple[float, float]:
+    """The effective size of one chain and R-hat of many short chains with targets of their own, by what all say.
+
+    Variances within and between the chains of one target are averaged over targets before they are compared, so that a
+    dozen draws are enough where there are many targets.
+
+    Args:
+        draws: (quantities, targets, chains, draws); a target in which a quantity is not finite is left out of it.
+
+    Returns:
+        The least size and the largest R-hat of all quantities; as many as there are draws, and 1, where none moves
+        and all chains of a target agree.
+    """
+    worth, worst = float(draws.shape[-1]), 1.0
+    for one in draws:
+        fine = one[np.isfinite(one).all(axis=(1, 2))]
+        if not len(fine) or fine.shape[2] < 4:
+            continue
+        ranks = _normal_ranks(fine)
+        halves = np.stack([_halves(t) for t in ranks])
+        worth = min(worth, _size(halves) / one.shape[1])
+        worst = max(worst, _rhat(halves))
+    return worth, worst
+
+
 def _halves(draws: Floats) -> Floats:
     """(2 * chains, draws // 2), the first and the last half of each chain; an odd draw in the middle is left out."""
     table = np.atleast_2d(np.asarray(draws, np.float64))
@@ -79,31 +106,34 @@ def _normal_ranks(table: Floats) -> Floats:
 
 
 def _rhat(table: Floats) -> float:
-    """The square root of the pooled variance over the mean variance within chains."""
-    n = table.shape[1]
-    within = float(table.var(axis=1, ddof=1).mean())
-    between = float(table.mean(axis=1).var(ddof=1)) if len(table) > 1 else 0.0
-    if within <= 0:
-        return 1.0 if between <= 0 else float("inf")
+    """The square root of the pooled variance over the mean variance within chains; targets come before chains."""
+    n = table.shape[-1]
+    within = float(table.var(axis=-1, ddof=1).mean())
+    between = float(table.mean(axis=-1).var(axis=-1, ddof=1).mean()) if table.shape[-2] > 1 else 0.0
+    if within <= TINY:
+        return 1.0 if between <= TINY else float("inf")
     return float(np.sqrt((n - 1) / n + between / within))
 
 
 def _size(table: Floats) -> float:
-    """The effective size by Geyer's initial monotone sequence of paired autocorrelations, at most S log10 S."""
+    """The effective size by Geyer's initial monotone sequence of paired autocorrelations, at most S log10 S.
+
+    Of many targets, that of one.
+    """
     from scipy.fft import next_fast_len
 
-    m, n = table.shape
-    own = table.var(axis=1, ddof=1)
-    within = float(own.mean())
-    pooled = within * (n - 1) / n + (float(table.mean(axis=1).var(ddof=1)) if m > 1 else 0.0)
-    if pooled <= 0:
+    m, n = table.shape[-2:]
+    within = float(table.var(axis=-1, ddof=1).mean())
+    between = float(table.mean(axis=-1).var(axis=-1, ddof=1).mean()) if m > 1 else 0.0
+    spread = within * (n - 1) / n + between
+    if spread <= TINY:
         return float(m * n)
-    centred = table - table.mean(axis=1, keepdims=True)
+    centred = table - table.mean(axis=-1, keepdims=True)
     size = next_fast_len(2 * n)
-    spectrum = np.abs(np.fft.rfft(centred, size, axis=1)) ** 2
-    covariance = np.fft.irfft(spectrum, size, axis=1)[:, :n] / n
-    # The mean over chains of autocovariances; lag 0 is brought to the unbiased variance.
-    rho = 1 - (within - covariance.mean(axis=0) * n / (n - 1)) / pooled
+    spectrum = np.abs(np.fft.rfft(centred, size, axis=-1)) ** 2
+    covariance = np.fft.irfft(spectrum, size, axis=-1)[..., :n] / n
+    # The mean over chains of autocovariances, brought to the unbiased variance.
+    rho = 1 - (within - covariance.reshape(-1, n).mean(axis=0) * n / (n - 1)) / spread
     rho[0] = 1.0
     pairs = rho[: n - n % 2].reshape(-1, 2).sum(axis=1)
     negative = np.flatnonzero(pairs < 0)

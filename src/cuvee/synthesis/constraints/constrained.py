@@ -15,7 +15,7 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cuvee.core import Arrays, Asked, Constraint, Learned, Proof, Synthesizer, Watch, silent
+from cuvee.core import Arrays, Asked, Constraint, Learned, Method, Proof, Synthesizer, Watch, as_asked, silent
 from cuvee.data.conditions import ALWAYS, Every
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
@@ -81,29 +81,29 @@ class Constrained(Learned):
 
     def sample_asked(
         self, n: int, asked: Asked, *, start: int, rng: Generator
-    ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
+    ) -> tuple[Mapping[str, pl.DataFrame], Method] | None:
+        if asked.given is None and not self._compiled():
+            return None
         requests = self._requests()
         inner, filled = requests.pushed(asked.condition), requests.filled(asked.filled)
         parts = split_given(requests, asked, n)
         frames: list[pl.DataFrame] = []
         rows: list[NDArray[np.int64]] = []
-        effective = 0.0
+        methods: list[Method] = []
         for part, stream in zip(parts, rng.spawn(len(parts)), strict=True):
             size = len(part.rows)
             condition = Every((inner, *part.conditions)) if part.conditions else inner
             wanted = Asked(condition, part.given, filled, asked.times if len(parts) == 1 else 1)
-            found = self.inner.sample_asked(size, wanted, start=start, rng=stream)
-            if found is None:
-                return None
-            frames.append(self._whole(found[0]))
+            made, method = as_asked(self.inner, size, wanted, start=start, rng=stream)
+            frames.append(self._whole(made))
             rows.append(part.rows)
-            effective += found[1] * size
+            methods.append(method)
         whole = pl.concat(frames)
         if len(parts) == 1:
             whole = self._written(whole, start)
         else:
             whole = self.numbered(whole[np.argsort(np.concatenate(rows))], start=start, rng=rng)
-        return {self.table: asked.kept(whole)}, effective / max(n, 1)
+        return {self.table: asked.kept(whole)}, Method.of_all(methods)
 
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return self._written(self.inner.numbered(frame, start=start, rng=rng), start)
@@ -194,14 +194,16 @@ class Constrained(Learned):
         return frame
 
     def often_kept(self) -> bool:
-        """Whether most rows keep the constraints by themselves, or can be asked for.
+        """Whether most rows keep the constraints by themselves, or where they are asked for.
 
-        Where they do not and can't, what is drawn until it holds leans to rows in which a value is missing.
+        Where they do not, what is drawn until it holds leans to rows in which a value is missing.
         """
-        if self.inner.sample_asked(0, Asked(), start=0, rng=np.random.default_rng(0)) is not None:
-            return True
-        frame = self._whole(self.inner.sample(GLANCE, start=0, rng=np.random.default_rng(0)))
+        frame = self._drawn(GLANCE, Asked(self._requests().pushed(ALWAYS)), 0, np.random.default_rng(0))
         return len(self.broken(frame)) <= (1 - MOSTLY) * GLANCE
+
+    def _compiled(self) -> bool:
+        """Whether what is learned can be asked for rows."""
+        return self.inner.sample_asked(0, Asked(), start=0, rng=np.random.default_rng(0)) is not None
 
     def _requests(self) -> Requests:
         return Requests(self.terms, self.empty)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cuvee.codec.codec import LEAST
-from cuvee.core import Arrays, Asked, Event, Learned, Synthesizer, Watch, silent
+from cuvee.core import Arrays, Asked, Event, Learned, Method, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.circuit import Circuit, CircuitLearned
@@ -66,7 +66,7 @@ class AutoLearned(Learned):
 
     def sample_asked(
         self, n: int, asked: Asked, *, start: int, rng: Generator
-    ) -> tuple[Mapping[str, pl.DataFrame], float] | None:
+    ) -> tuple[Mapping[str, pl.DataFrame], Method] | None:
         return self.inner.sample_asked(n, asked, start=start, rng=rng)
 
     def made_new(self) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field as Option
 
 from cuvee.codec.codec import LEAST
-from cuvee.core import Arrays, Asked, Event, Learned, Synthesizer, Watch, silent
+from cuvee.core import Arrays, Asked, Event, Learned, Method, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
-from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of
+from cuvee.synthesis.tabular.evidence import ask, evidence_of, rows_of
 
 Codes = NDArray[np.int32]
 Soft = Mapping[int, NDArray[Any]]
@@ -80,7 +80,7 @@ class CircuitLearned(Learned):
 
     def sample_asked(
         self, n: int, asked: Asked, *, start: int, rng: Generator
-    ) -> tuple[Mapping[str, pl.DataFrame], float]:
+    ) -> tuple[Mapping[str, pl.DataFrame], Method]:
         from cuvee.numeric.circuit import draw_given
 
         wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
@@ -91,16 +91,8 @@ class CircuitLearned(Learned):
             codes = draw_given(self._circuit(), evidence.fixed, soft, rng=rng) if self.coding.fields else evidence.fixed
         except ValueError as error:
             raise ModelError(f"{error} It was asked that {asked.condition}.") from error
-        within = rng.random(codes.shape)
-        for f, field in enumerate(self.coding.fields):
-            if field.column in wanted.shares and not field.flags:
-                within[f] = wanted.shares[field.column].moved(codes[f], within[f])
-        given = evidence.fixed >= 0
-        within[given] = evidence.within[given]
-        placed = allowed_places(self.coding, codes, within, wanted, rng=rng)
-        columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
-        tables = self.coding.assembled(columns)
-        return {self.coding.table: asked.kept(tables[self.coding.table])}, 1.0
+        tables = rows_of(self.coding, codes, evidence, start=start, rng=rng)
+        return {self.coding.table: asked.kept(tables[self.coding.table])}, Method()
 
     def log_evidence(self, codes: Codes, soft: Soft | None = None) -> NDArray[np.float64]:
         """The exact log probability of evidence, (n,) in nats; see `sample_given` for the arguments."""

@@ -212,6 +212,13 @@ def fit_coding(data: Dataset, *, least: int, rng: Generator, watch: Watch) -> Co
     return Coding(table, codecs, tuple(ties), tuple(f for f in fields if len(f.masses) > 1))
 
 
+def plain_coding(table: str, codecs: Codecs, ties: Sequence[Tie] = ()) -> Coding:
+    """Columns that were learned already as fields, one each but for those that follow from another one."""
+    settled = {t.child for t in ties}
+    fields = (_field(j, c) for j, c in enumerate(codecs) if j not in settled)
+    return Coding(table, codecs, tuple(ties), tuple(f for f in fields if len(f.masses) > 1))
+
+
 def _flag_fields(frame: pl.DataFrame, codecs: Codecs, settled: set[int], least: int) -> list[Field]:
     """The fields of groups of flags; a flag that fewer than `least` rows have is never up."""
     found: list[Field] = []

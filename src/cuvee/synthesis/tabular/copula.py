@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cuvee.codec.codec import LEAST, Codec, Placed
-from cuvee.core import Arrays, Event, Learned, Synthesizer, Watch, silent
+from cuvee.core import Arrays, Asked, Event, Learned, Method, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.numeric.correlation import (
@@ -26,7 +26,7 @@ from cuvee.numeric.correlation import (
     shrinkage,
 )
 from cuvee.numeric.quantiles import EDGE, locate
-from cuvee.synthesis.tabular.coding import find_ties, sort_categories, tie_notes
+from cuvee.synthesis.tabular.coding import find_ties, plain_coding, sort_categories, tie_notes
 from cuvee.synthesis.tabular.columns import (
     Codecs,
     column_notes,
@@ -38,6 +38,7 @@ from cuvee.synthesis.tabular.columns import (
     renumbered,
     restore_columns,
 )
+from cuvee.synthesis.tabular.evidence import ask, evidence_of, rows_of
 from cuvee.synthesis.tabular.ties import Tie
 
 WIDEST = 2_500
@@ -98,7 +99,7 @@ class CopulaLearned(Learned):
             if j not in tied:
                 value = ndtr(mixed[own[j]].astype(np.float64)) if j in own else rng.random(n)
                 gate = ndtr(mixed[self.gates[j]].astype(np.float64)) if self.gates[j] >= 0 else None
-                placed[j] = _join(codec, value, gate)
+                placed[j] = join(codec, value, gate)
         columns: dict[int, pl.Series] = {}
         for tie in self.ties:
             if tie.table is not None:
@@ -110,6 +111,19 @@ class CopulaLearned(Learned):
             if tie.table is None:
                 columns[tie.child] = columns[tie.parent].rename(self.codecs[tie.child].name)
         return {self.table: pl.DataFrame({columns[j].name: columns[j] for j in range(len(self.codecs))})}
+
+    def sample_asked(
+        self, n: int, asked: Asked, *, start: int, rng: Generator
+    ) -> tuple[Mapping[str, pl.DataFrame], Method]:
+        """Normal variables in the regions that what is asked leaves; comparisons are for whoever calls to look at."""
+        from cuvee.synthesis.tabular.copula_given import draw_given
+
+        coding = plain_coding(self.table, self.codecs, self.ties)
+        wanted = ask(asked.condition, coding, rng=rng, filled=asked.filled)
+        evidence = evidence_of(wanted, coding, n, asked.given, rng=rng)
+        codes, within, method = draw_given(self, coding, evidence, rng)
+        tables = rows_of(coding, codes, evidence, start=start, rng=rng, within=within)
+        return {self.table: asked.kept(tables[self.table])}, method
 
     def made_new(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.codecs if not c.informative)
@@ -211,7 +225,7 @@ class Copula(Synthesizer):
         return CopulaLearned(table, codecs, latents, correlation, gates, tuple(ties))
 
 
-def _join(codec: Codec, value: NDArray[np.float64], gate: NDArray[np.float64] | None) -> Placed:
+def join(codec: Codec, value: NDArray[np.float64], gate: NDArray[np.float64] | None) -> Placed:
     """Places from the rank of the value and the rank of its being missing."""
     first = codec.missing
     if gate is None:

@@ -352,6 +352,26 @@ def _follow(
     lines[place.field] = (np.concatenate([table, more]), fresh.astype(np.int32))
 
 
+def rows_of(
+    coding: Coding,
+    codes: Codes,
+    evidence: Evidence,
+    *,
+    start: int,
+    rng: Generator,
+    within: NDArray[np.float64] | None = None,
+) -> Mapping[str, pl.DataFrame]:
+    """The table of codes that were drawn by what is known, (fields, n): positions in cells are where they may be."""
+    within = rng.random(codes.shape) if within is None else within
+    for f, one in enumerate(coding.fields):
+        if one.column in evidence.asked.shares and not one.flags:
+            within[f] = evidence.asked.shares[one.column].moved(codes[f], within[f])
+    given = evidence.fixed >= 0
+    within[given] = evidence.within[given]
+    placed = allowed_places(coding, codes, within, evidence.asked, rng=rng)
+    return coding.assembled({j: coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())})
+
+
 def allowed_places(
     coding: Coding, codes: Codes, within: NDArray[np.floating], asked: Asked, *, rng: Generator
 ) -> dict[int, Placed]:

@@ -10,10 +10,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.codec.codec import LEAST
-from cuvee.core import Arrays, Learned, Synthesizer, Watch, silent
+from cuvee.codec.codec import LEAST, masses_of
+from cuvee.core import Arrays, Asked, Learned, Method, Synthesizer, Watch, silent
 from cuvee.data.dataset import Dataset
-from cuvee.numeric.quantiles import EDGE
+from cuvee.numeric.quantiles import EDGE, locate
+from cuvee.synthesis.tabular.coding import plain_coding
 from cuvee.synthesis.tabular.columns import (
     Codecs,
     column_notes,
@@ -25,6 +26,7 @@ from cuvee.synthesis.tabular.columns import (
     renumbered,
     restore_columns,
 )
+from cuvee.synthesis.tabular.evidence import ask, evidence_of, rows_of
 
 
 @final
@@ -43,6 +45,25 @@ class IndependentLearned(Learned):
     def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
         columns = [c.decode(np.clip(rng.random(n), EDGE, 1 - EDGE), start=start, rng=rng) for c in self.codecs]
         return {self.table: pl.DataFrame({s.name: s for s in columns})}
+
+    def sample_asked(
+        self, n: int, asked: Asked, *, start: int, rng: Generator
+    ) -> tuple[Mapping[str, pl.DataFrame], Method]:
+        """Each column by what is known of it; comparisons between columns are for whoever calls to look at."""
+        coding = plain_coding(self.table, self.codecs)
+        wanted = ask(asked.condition, coding, rng=rng, filled=asked.filled)
+        evidence = evidence_of(wanted, coding, n, asked.given, rng=rng)
+        codes = evidence.fixed.copy()
+        for f, field in enumerate(coding.fields):
+            lines, line = evidence.lines.get(f, (np.ones((1, len(field.masses))), np.zeros(n, np.int32)))
+            for g, allowed in enumerate(lines):
+                rows = np.flatnonzero((line == g) & (codes[f] < 0))
+                masses = field.masses * allowed * wanted.filled.get(f, 1)
+                if len(rows) and masses.sum() <= 0:
+                    masses = field.masses * allowed
+                codes[f, rows] = locate(masses_of(masses), np.clip(rng.random(len(rows)), EDGE, 1 - EDGE))[0]
+        tables = rows_of(coding, codes, evidence, start=start, rng=rng)
+        return {self.table: asked.kept(tables[self.table])}, Method()
 
     def made_new(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.codecs if not c.informative)

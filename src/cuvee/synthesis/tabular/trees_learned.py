@@ -11,7 +11,7 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cuvee.core import Arrays, Asked, Event, Learned, Watch, silent
+from cuvee.core import Arrays, Asked, Event, Learned, Method, Watch, silent
 from cuvee.data.dataset import Dataset
 from cuvee.synthesis.tabular.chain import Link, Rows
 from cuvee.synthesis.tabular.coding import Coding
@@ -62,7 +62,7 @@ class TreesLearned(Learned):
 
     def sample_asked(
         self, n: int, asked: Asked, *, start: int, rng: Generator
-    ) -> tuple[Mapping[str, pl.DataFrame], float]:
+    ) -> tuple[Mapping[str, pl.DataFrame], Method]:
         from cuvee.synthesis.tabular.conditional import draw_given
 
         wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
@@ -72,7 +72,7 @@ class TreesLearned(Learned):
         columns = {j: self.coding.codecs[j].values(p, start=start, rng=rng) for j, p in sorted(placed.items())}
         self._repeat(columns, found.rows.source)
         tables = self.coding.assembled(columns)
-        return {self.coding.table: asked.kept(tables[self.coding.table])}, found.effective
+        return {self.coding.table: asked.kept(tables[self.coding.table])}, Method(effective=found.effective)
 
     def _draw(self, n: int, rng: Generator) -> tuple[NDArray[np.int32], NDArray[np.floating], NDArray[np.int32]]:
         """Codes, positions and sources of n rows, (fields, n) each, corrected where there is a correction."""
