@@ -32,13 +32,13 @@ def random_allowed(m: int, seed: int) -> Allowed:
     lines[2], lines[3] = 1, 0
     low = np.where(rng.random(ROWS) < 0.5, 0, rng.uniform(0, m / 2, ROWS))
     high = np.where(rng.random(ROWS) < 0.5, m, rng.uniform(m / 2, m, ROWS))
-    return Allowed(lines, rng.integers(0, 4, ROWS).astype(np.int32), low, high)
+    return Allowed(lines, rng.integers(0, 4, ROWS).astype(np.int32), low, high, int(rng.integers(0, min(m, 4))))
 
 
 def shares(allowed: Allowed, m: int) -> NDArray[np.float64]:
     """(ROWS, m), how much of each code is allowed, code by code."""
     part = [
-        [np.clip(min(high, c + 1) - max(low, c), 0, 1) for c in range(m)]
+        [1.0 if c < allowed.free else np.clip(min(high, c + 1) - max(low, c), 0, 1) for c in range(m)]
         for low, high in zip(allowed.low, allowed.high, strict=True)
     ]
     return np.array(part) * allowed.lines[allowed.line]

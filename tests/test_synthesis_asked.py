@@ -67,6 +67,7 @@ CONDITIONS = [
     "age > 50 or ward = 'eye'",
     "number is not null",
     "cost > 1000 or cost is null",
+    "age > cost or age is null or cost is null",
 ]
 
 
@@ -80,7 +81,7 @@ def test_every_row_is_as_asked(model: Model, where: str) -> None:
     assert rows.equals(model.sample(1_000, where=where, seed=3, workers=2).frame)
 
 
-@pytest.mark.parametrize("where", [*CONDITIONS[:6], CONDITIONS[-1]])
+@pytest.mark.parametrize("where", [*CONDITIONS[:6], *CONDITIONS[-2:]])
 @pytest.mark.parametrize("kind", ["trees", "circuit", "copula"])
 def test_rows_are_those_that_the_model_would_make_by_itself(kind: str, where: str) -> None:
     model = cuvee.fit(clinic(), SPECS[kind], seed=1)

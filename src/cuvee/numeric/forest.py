@@ -123,7 +123,7 @@ class Forest:
                 (d.child, d.base, d.spans),
                 (self.bounds, *(where or _NOWHERE)),
             ),
-            (allowed.lines, allowed.line, allowed.low, allowed.high, *allowed.counts()),
+            (allowed.lines, allowed.line, allowed.low, allowed.high, allowed.free, *allowed.counts()),
             np.uint64(seed),
             codes,
             weights,

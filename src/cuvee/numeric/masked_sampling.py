@@ -30,12 +30,14 @@ class Allowed:
         line: (n,), which of the lines counts for a row.
         low: (n,), from where on; 0 for all.
         high: (n,), up to where; m for all.
+        free: The first so many codes do not lie in the order: for them low and high say nothing.
     """
 
     lines: Narrow
     line: Ints
     low: Doubles
     high: Doubles
+    free: int = 0
 
     @classmethod
     def of(cls, lines: Narrow, n: int) -> "Allowed":
@@ -50,7 +52,7 @@ class Allowed:
 
     def rows(self, which: NDArray[np.integer]) -> "Allowed":
         """Some of the rows."""
-        return Allowed(self.lines, self.line[which], self.low[which], self.high[which])
+        return Allowed(self.lines, self.line[which], self.low[which], self.high[which], self.free)
 
     def counts(self) -> tuple[Ints, Ints]:
         """(g, m + 1) each: before each code, how many are wholly allowed, and how many at least in part."""
@@ -62,8 +64,10 @@ class Allowed:
 
 
 @compiled
-def _share(code: int, line: Narrow, low: float, high: float) -> float:
+def _share(code: int, line: Narrow, low: float, high: float, free: int) -> float:
     """How much of a code is allowed."""
+    if code < free:
+        return float(line[code])
     part = min(high, code + 1.0) - max(low, code + 0.0)
     return line[code] * min(max(part, 0.0), 1.0)
 
@@ -100,13 +104,13 @@ def _masses(
     leaves: Ints,
     tree: tuple[Ints, Narrow, Ints],
     where: tuple[Narrow, float, float, Narrow],
-    allowed: tuple[Narrow, Ints, Ints, float, float],
+    allowed: tuple[Narrow, Ints, Ints, float, float, int],
     room: tuple[Doubles, Doubles, Ints, Ints],
 ) -> None:
     """Fill each decision's chance of right and its allowed share, down to where all or nothing is allowed."""
     child, base, spans = tree
     bounds, centre, scale, table = where
-    line, wholes, somes, low, high = allowed
+    line, wholes, somes, low, high, free = allowed
     right, mass, stack, seen = room
     top, count = 1, 0
     stack[0] = 0
@@ -116,11 +120,11 @@ def _masses(
         first, end = spans[at, 0], spans[at, 2]
         seen[count] = at
         count += 1
-        if somes[end] == somes[first] or end <= low or first >= high:
+        if somes[end] == somes[first] or (end > free and first >= free and (end <= low or first >= high)):
             mass[at] = 0.0
             continue
         mass[at] = 1.0
-        if wholes[end] - wholes[first] == end - first and low <= first and end <= high:
+        if wholes[end] - wholes[first] == end - first and (end <= free or (low <= first and end <= high)):
             continue
         right[at] = _right(at, packed, leaves, base, bounds, (centre, scale, table))
         mass[at] = -1.0
@@ -133,8 +137,8 @@ def _masses(
         if mass[at] >= 0:
             continue
         one, other = child[at, 0], child[at, 1]
-        left = mass[one] if one >= 0 else _share(-1 - one, line, low, high)
-        rest = mass[other] if other >= 0 else _share(-1 - other, line, low, high)
+        left = mass[one] if one >= 0 else _share(-1 - one, line, low, high, free)
+        rest = mass[other] if other >= 0 else _share(-1 - other, line, low, high, free)
         mass[at] = (1.0 - right[at]) * left + right[at] * rest
 
 
@@ -143,7 +147,7 @@ def draw_allowed(
     features: Bytes,
     rows: Ints,
     model: tuple[Packed, Masks, tuple[Ints, Narrow, Ints], tuple[Narrow, Narrow, Narrow, Narrow]],
-    allowed: tuple[Narrow, Ints, Doubles, Doubles, Ints, Ints],
+    allowed: tuple[Narrow, Ints, Doubles, Doubles, int, Ints, Ints],
     seed: np.uint64,
     codes: Ints,
     weights: Doubles,
@@ -154,7 +158,7 @@ def draw_allowed(
         features: (n, fields), bins of what was drawn before.
         rows: Which rows.
         model: The trees, their leaf masks, the decisions' children, log odds and spans, and where as for `draw_codes`.
-        allowed: Lines, and line, low and high of each of `rows`, and the lines' counts, see `Allowed`.
+        allowed: Lines, and line, low and high of each of `rows`, what is free, and the lines' counts, see `Allowed`.
         seed: Row r uses the numbers of (seed, r) alone.
         codes: (n,), filled in these rows; left as they are where nothing is allowed.
         weights: (n,), filled in these rows: the log probability of what is allowed.
@@ -162,7 +166,7 @@ def draw_allowed(
     packed, masks, tree, where = model
     child, base, spans = tree
     bounds, centres, scales, table = where
-    lines, line, lows, highs, wholes, somes = allowed
+    lines, line, lows, highs, free, wholes, somes = allowed
     located = len(centres) > 0
     leaf = packed[5]
     trees = len(leaf) - 1
@@ -179,7 +183,7 @@ def draw_allowed(
         if located:
             centre, scale = float(centres[i]), float(scales[i])
         low, high = lows[i], highs[i]
-        these = (lines[g], wholes[g], somes[g], low, high)
+        these = (lines[g], wholes[g], somes[g], low, high, free)
         _masses(packed, leaves, tree, (bounds, centre, scale, table), these, (right, mass, stack, seen))
         if mass[0] <= 0:
             weights[r] = -np.inf
@@ -191,11 +195,11 @@ def draw_allowed(
             state = mix(state + np.uint64(0x9E3779B97F4A7C15))
             u = np.float64(state >> np.uint64(11)) * 2.0**-53
             first, end = spans[at, 0], spans[at, 2]
-            if wholes[g, end] - wholes[g, first] == end - first and low <= first and end <= high:
+            if wholes[g, end] - wholes[g, first] == end - first and (end <= free or (low <= first and end <= high)):
                 chance = _right(at, packed, leaves, base, bounds, (centre, scale, table))
             else:
                 other = child[at, 1]
-                rest = mass[other] if other >= 0 else _share(-1 - other, lines[g], low, high)
+                rest = mass[other] if other >= 0 else _share(-1 - other, lines[g], low, high, free)
                 chance = right[at] * rest / mass[at]
             at = int(child[at, 1 if u < chance else 0])
         codes[r] = -1 - at

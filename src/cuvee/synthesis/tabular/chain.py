@@ -99,7 +99,7 @@ class Known:
         if self.allowed is None:
             return np.zeros(len(which))
         place = codes + within
-        fine = (self.allowed.low[which] <= place) & (place <= self.allowed.high[which])
+        fine = (self.allowed.low[which] <= place) & (place <= self.allowed.high[which]) | (codes < self.allowed.free)
         fine &= self.allowed.lines[self.allowed.line[which], codes] > 0
         if self.shares is not None:
             fine &= self.shares.holds(codes, within)
@@ -113,7 +113,7 @@ class Known:
         if self.shares is not None:
             within[which] = self.shares.moved(mine, within[which])
         low, high = self.allowed.low[which] - mine, self.allowed.high[which] - mine
-        cut = (low > 0) | (high < 1)
+        cut = ((low > 0) | (high < 1)) & (mine >= self.allowed.free)
         inside = np.clip(low, 0, 1) + within[which] * (np.clip(high, 0, 1) - np.clip(low, 0, 1))
         within[which] = np.where(cut, inside, within[which])
 

@@ -8,7 +8,7 @@ Source: Gordon, Salmond and Smith (1993), the particle filter; Doucet and Johans
 filtering and smoothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -241,17 +241,18 @@ def _known(
     allowed: Allowed | None = None
     if field in evidence.lines:
         lines, line = evidence.lines[field]
-        allowed = Allowed(lines, line[rows_of], np.zeros(n), np.full(n, float(m)))
+        allowed = Allowed(lines, line[rows_of], np.zeros(n), np.full(n, float(m)), own.missing)
     for beside in evidence.asked.besides:
         other = beside.right if beside.left == field else beside.left
         if field not in {beside.left, beside.right} or other not in drawn:
             continue
-        allowed = allowed or Allowed.of(np.ones(m, np.float32), n)
+        # Missing values lie in no order: where they may not be, their line says so.
+        allowed = allowed or replace(Allowed.of(np.ones(m, np.float32), n), free=own.missing)
         ends = _border(learned, rows, field, other, above=beside.right == field, equal=beside.equal, rng=rng)
         if beside.right == field:
-            allowed = Allowed(allowed.lines, allowed.line, np.maximum(allowed.low, ends), allowed.high)
+            allowed = replace(allowed, low=np.fmax(allowed.low, ends))
         else:
-            allowed = Allowed(allowed.lines, allowed.line, allowed.low, np.minimum(allowed.high, ends))
+            allowed = replace(allowed, high=np.fmin(allowed.high, ends))
     there, silent = evidence.asked.filled.get(field), None
     if there is not None:
         allowed = allowed or Allowed.of(np.ones(m, np.float32), n)
@@ -265,13 +266,13 @@ def _there(allowed: Allowed, there: NDArray[np.float32]) -> Allowed:
     lines = allowed.lines * there
     none = ~np.any(lines > 0, axis=1)
     lines[none] = allowed.lines[none]
-    return Allowed(np.ascontiguousarray(lines, np.float32), allowed.line, allowed.low, allowed.high)
+    return replace(allowed, lines=np.ascontiguousarray(lines, np.float32))
 
 
 def _border(
     learned: "TreesLearned", rows: Rows, field: int, other: int, *, above: bool, equal: bool, rng: Generator
 ) -> NDArray[np.float64]:
-    """Where in a field's codes the value of another field lies, (n,)."""
+    """Where in a field's codes the value of another field lies, (n,); NaN where that one has none."""
     from cuvee.codec.codec import Placed
 
     mine, theirs = (learned.coding.codecs[learned.coding.fields[f].column] for f in (field, other))
@@ -279,4 +280,5 @@ def _border(
     placed = mine.place(values.cast(mine.dtype, strict=False).rename(mine.name), rng=rng)
     interval = learned.coding.fields[field].volumes[placed.codes] != 1
     atom = placed.codes + (0.0 if equal == above else 1.0)
-    return np.where(interval, placed.codes + placed.within, atom)
+    place = np.where(interval, placed.codes + placed.within, atom)
+    return np.where(values.is_null().to_numpy(), np.nan, place)

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cuvee.codec.codec import Codec, Placed
-from cuvee.data.conditions import Comparison, Condition, Every, Missing, Sign
+from cuvee.data.conditions import Comparison, Condition, Every, Missing, Sign, Some
 from cuvee.data.errors import ModelError
 from cuvee.data.names import did_you_mean
 from cuvee.synthesis.tabular.coding import Coding, flag_codes
@@ -37,7 +37,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Two fields whose values are in an order: the left one is less than the right one, or at most as large."""
+    """Two fields whose values are in an order: the left one is less than the right one, or at most as large.
+
+    Where one of them is missing there is no order; whether it may be is said by its own line.
+    """
 
     left: int
     right: int
@@ -150,7 +153,7 @@ def ask(condition: Condition, coding: Coding, *, rng: Generator, filled: Sequenc
             searched.append(part)
             continue
         besides.append(beside)
-    for j in {names.index(c) for p in parts if len(p.columns()) > 1 and isinstance(p, Comparison) for c in p.columns()}:
+    for j in {names.index(c) for p in parts if isinstance(p, Comparison) and p.other for c in p.columns()}:
         # A comparison with a null is not true.
         alone.setdefault(j, []).append(Missing(names[j], missing=False))
     lines: dict[int, NDArray[np.float32]] = {}
@@ -186,7 +189,8 @@ def _filled(columns: Sequence[int], coding: Coding, places: Mapping[int, Place])
 
 
 def _beside(part: Condition, columns: list[int], places: Mapping[int, Place], coding: Coding) -> Beside | None:
-    """A comparison of two numbers that are drawn each by itself; None for anything else."""
+    """A comparison of two numbers that are drawn each by itself, true or unknown too; None for anything else."""
+    part = _unless_missing(part)
     if not isinstance(part, Comparison) or part.sign in {"=", "!="}:
         return None
     one, other = (places.get(j) for j in columns)
@@ -203,6 +207,16 @@ def _beside(part: Condition, columns: list[int], places: Mapping[int, Place], co
         ">=": (other.field, one.field, True),
     }
     return Beside(*signs[part.sign])
+
+
+def _unless_missing(part: Condition) -> Condition:
+    """The comparison in "a comparison, or one of its columns is missing"."""
+    if not isinstance(part, Some):
+        return part
+    first = [p for p in part.conditions if isinstance(p, Comparison)]
+    gone = {p.column for p in part.conditions if isinstance(p, Missing) and p.missing}
+    whole = len(first) == 1 and len(part.conditions) == 1 + len(gone) and gone == set(first[0].columns())
+    return first[0] if whole else part
 
 
 def _alone(
