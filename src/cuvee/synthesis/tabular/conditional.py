@@ -23,8 +23,12 @@ from cuvee.synthesis.tabular.evidence import Evidence
 if TYPE_CHECKING:
     from cuvee.synthesis.tabular.trees_learned import TreesLearned
 
-POOL = (4, 32)
-"""Candidates of a row where all rows are asked the same: at first, and where those are too unlike in weight."""
+MOST = 32
+"""Candidates of a row at most, where all rows are asked the same."""
+SPARE = 1.5
+"""There are so many times as many candidates as rows, counted by what they are worth."""
+PILOT, LEAST = 8, 512
+"""What candidates are worth is told from one for each so many rows, and from at least so many."""
 PARTICLES = 24
 """Candidates of a row that has evidence of its own."""
 ENOUGH = 0.5
@@ -138,12 +142,13 @@ def _chain(
     last = int(np.flatnonzero(about)[-1]) + 1 if about.any() else 0
     early = chain[:last]
     finish = WHOLE if learned.correction is not None else 1
-    few, many = POOL if same else (PARTICLES, PARTICLES)
+    few = PARTICLES
+    if same and last:
+        some = np.resize(np.arange(len(one)), max(len(one) // PILOT, LEAST))
+        *_, worth = _candidates(learned, early, evidence, one[some], some, rng, same=True)
+        few = int(np.clip(np.ceil(SPARE / max(worth, SPARE / MOST)), 1, MOST))
     whose = np.repeat(np.arange(len(one)), few if last else 1)
     rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
-    if same and (worth * few < 1 or not np.isfinite(weights.max(initial=-np.inf))):
-        whose = np.repeat(np.arange(len(one)), many)
-        rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
     chosen = _choose(weights, len(one), share * finish, rng, same=same)
     if chosen is None:
         raise ModelError(
@@ -176,10 +181,13 @@ def _candidates(
     *,
     same: bool,
 ) -> tuple[Rows, NDArray[np.float64], float]:
-    """Candidates up to the last field of which something is known, their log weights, and their worth as a share."""
+    """Candidates up to the last field of which something is known, their log weights, and their worth as a share.
+
+    They are worth no more than there are different ones among them.
+    """
     fields, n = len(learned.coding.fields), len(rows_of)
     rows = Rows.empty(fields, rng.random((fields, n), dtype=np.float32))
-    weights, worth = np.zeros(n), 1.0
+    weights, worth, origin = np.zeros(n), 1.0, np.arange(n)
     drawn: set[int] = set()
     for place, link in enumerate(links):
         known = _known(learned, evidence, rows_of, rows, link.field, drawn, rng)
@@ -187,11 +195,13 @@ def _candidates(
         drawn.add(link.field)
         worth = _worth(weights, whose, same=same)
         if place + 1 < len(links) and worth < ENOUGH and weights.max(initial=-np.inf) > -np.inf:
-            times = n // (int(whose[-1]) + 1)
-            again = _choose(weights, int(whose[-1]) + 1, times, rng, same=same)
+            own = n if same else int(whose[-1]) + 1
+            again = _choose(weights, own, n // own, rng, same=same)
             if again is not None:
-                rows, weights = rows.take(again), np.zeros(n)
-    return rows, weights, worth
+                rows, weights, origin = rows.take(again), np.zeros(n), origin[again]
+    if not np.isfinite(weights.max(initial=-np.inf)):
+        return rows, weights, 0.0
+    return rows, weights, min(worth, len(np.unique(origin)) / max(n, 1)) if same else worth
 
 
 def _worth(weights: NDArray[np.float64], whose: NDArray[np.int64], *, same: bool) -> float:
