@@ -72,6 +72,33 @@ def test_all_that_was_planted_is_found_and_nothing_else() -> None:
     assert all(p.exceptions == 0 and p.rows > 1_500 for p in found.values())
 
 
+def test_what_holds_in_groups_and_what_goes_with_blanks_is_found() -> None:
+    rng = np.random.default_rng(5)
+    n, months = 80, 25
+    reading = rng.uniform(0, 500, (n, 1)) + rng.exponential(4, (n, months)).cumsum(axis=1)
+    state = rng.choice(["open", "shut", "lost"], n * months)
+    frame = pl.DataFrame(
+        {
+            "meter": np.repeat(np.arange(n), months),
+            "month": np.tile(np.arange(months), n),
+            "reading": reading.reshape(-1).round(1),
+            "state": state,
+            "reason": pl.Series(rng.choice(["fire", "age"], n * months)).set(pl.Series(state == "open"), None),
+        }
+    ).sample(fraction=1, shuffle=True, seed=1)
+    found = proposals(frame)
+    assert {str(p.line) for p in found} == {
+        str({"monotone": "reading", "by": "month", "within": ["meter"]}),
+        "state != 'open' or reason is null",
+        "state = 'open' or reason is not null",
+    }
+    worse = frame.with_columns(pl.when(pl.int_range(pl.len()) == 3).then(0.0).otherwise("reading").alias("reading"))
+    rising = next(p for p in proposals(worse) if "monotone" in p.line)
+    assert rising.exceptions >= 1
+    model = cuvee.fit(frame, "independent", constraints=[p.line for p in found], seed=1)
+    assert [p.broken for p in model.prove(model.sample(300, seed=1))] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_columns_that_know_nothing_of_each_other_give_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ ALMOST = 0.98
 """The share of those rows that must keep a candidate; all rows decide."""
 FEWEST = 50
 """Rows in which nothing is missing that a rule needs."""
-OFTEN = 0.01
+OFTEN = 0.04
 """An order must be broken by this share of the pairs of values that are put together at random."""
 
 
@@ -42,7 +42,7 @@ def orders(some: pl.DataFrame, plain: pl.DataFrame) -> Iterator[Proposal]:
                 continue
             low, high = (a, b) if (x <= y).mean() > 0.5 else (b, a)
             less, more = (x, y) if low == a else (y, x)
-            if (less > more).mean() > OFTEN / 10:
+            if (less > more).mean() > OFTEN / 40:
                 continue
             chance = float((less > rng.permutation(more)).mean())
             if chance < OFTEN or chance * len(x) < CHANCE:
@@ -114,7 +114,7 @@ def equations(some: pl.DataFrame, plain: pl.DataFrame) -> Iterator[Proposal]:
 
 def _equation(column: str, formula: Operated, plain: pl.DataFrame) -> Iterator[Proposal]:
     computed, value = formula.value(plain), plain[column].cast(pl.Float64).fill_nan(None)
-    room = _room(value.drop_nulls().to_numpy())
+    room = _room(value.filter(value.is_finite()).to_numpy())
     off = (value - computed).abs() - room - 1e-9 * computed.abs()
     yield from counted(f"{Value(column)} = {formula}", off <= 0, "to the last decimal")
 
@@ -185,7 +185,8 @@ def _numbers(frame: pl.DataFrame) -> list[str]:
 def _floats(series: pl.Series) -> Floats:
     if series.dtype.is_temporal():
         series = series.cast(pl.Datetime("us")).to_physical()
-    return series.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    values = series.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _decimals(values: Floats) -> int:

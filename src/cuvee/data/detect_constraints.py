@@ -13,6 +13,8 @@ import polars as pl
 
 from cuvee.data.constraint_lines import Line, columns_of_line
 from cuvee.data.detect_arithmetic import equations, orders, sums
+from cuvee.data.detect_groups import grouped
+from cuvee.data.detect_missing import missing
 from cuvee.data.proposals import CHANCE, NEARLY, Proposal, counted, nats
 from cuvee.data.schema import Schema, Table
 
@@ -40,14 +42,17 @@ def find_constraints(frame: pl.DataFrame, table: Table) -> tuple[Proposal, ...]:
     rest = [c for c in plain.columns if c not in taken]
     arithmetic = [*equations(some.select(rest), plain), *sums(some.select(rest), plain)]
     tied = [set(columns_of_line(p.line)) for p in arithmetic]
+    groups = list(grouped(plain, table))
+    within = {frozenset(columns_of_line(p.line)) for p in groups}
+    keys = [*groups, *(p for p in _keys(plain, table) if frozenset(columns_of_line(p.line)) not in within)]
     found = [
         *flags,
         *arithmetic,
         *_dependencies(some, plain, table, rest),
         # What is a part of a sum is no more than it: that says nothing new.
         *(p for p in orders(some.select(rest), plain) if not any(set(columns_of_line(p.line)) <= t for t in tied)),
-        *_missing(plain),
-        *_keys(plain, table),
+        *missing(some, plain),
+        *keys,
         *_patterns(plain, table),
     ]
     known = {frozenset(columns_of_line(line)) for line in table.constraints}
@@ -106,7 +111,10 @@ def _dependencies(some: pl.DataFrame, plain: pl.DataFrame, table: Table, names: 
         if sizes[a] == sizes[b] and (_settles(settled, a, b) or some.columns.index(a) > some.columns.index(b)):
             continue
         there = plain.select(a, b)
-        usual = there.drop_nulls().group_by(a, b).len().sort([a, "len", b], descending=[False, True, False])
+        both = there.drop_nulls()
+        if (both.height - both[a].n_unique()) * nats(common[b]) < CHANCE:
+            continue
+        usual = both.group_by(a, b).len().sort([a, "len", b], descending=[False, True, False])
         usual = usual.unique(a, keep="first", maintain_order=True).select(a, pl.col(b).alias("_usual"))
         joined = there.join(usual, on=a, how="left", maintain_order="left")
         truth = joined.select(pl.when(pl.col(b).is_not_null()).then(pl.col(b) == pl.col("_usual"))).to_series()
@@ -118,20 +126,6 @@ def _dependencies(some: pl.DataFrame, plain: pl.DataFrame, table: Table, names: 
 
 def _settles(settled: set[str], a: str, b: str) -> bool:
     return a in settled and b in settled
-
-
-def _missing(plain: pl.DataFrame) -> Iterator[Proposal]:
-    """Columns that are missing in the same rows."""
-    groups: dict[bytes, list[str]] = {}
-    for c in plain.iter_columns():
-        gone = c.is_null()
-        if 20 <= c.null_count() <= plain.height - 20:
-            groups.setdefault(np.packbits(gone.to_numpy()).tobytes(), []).append(c.name)
-    for names in groups.values():
-        if len(names) > 1:
-            truth = pl.repeat(value=True, n=plain.height, eager=True)
-            why = f"all are missing in the same {plain[names[0]].null_count():,} rows"
-            yield from counted({"missing_together": names}, truth, why)
 
 
 def _keys(plain: pl.DataFrame, table: Table) -> Iterator[Proposal]:
@@ -158,7 +152,7 @@ def _keys(plain: pl.DataFrame, table: Table) -> Iterator[Proposal]:
 def _patterns(plain: pl.DataFrame, table: Table) -> Iterator[Proposal]:
     """Codes that all have the same shape."""
     for c in plain.iter_columns():
-        if c.dtype != pl.String or table.columns[c.name].role is not None:
+        if c.dtype != pl.String or table.columns[c.name].role is not None or table.columns[c.name].kind == "datetime":
             continue
         values = c.drop_nulls().unique()
         if len(values) < SHAPES or (values.str.len_chars() > 40).any():
