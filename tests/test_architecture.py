@@ -55,9 +55,9 @@ def test_help_takes_under_four_tenths_of_a_second():
 
 def test_public_names():
     assert sorted(cuvee.__all__) == [
-        "Blend", "CuveeError", "Dataset", "Model", "Recipe", "Report", "Run", "Schema", "Score", "Scores",
-        "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "report", "run", "sample",
-        "split", "write",
+        "Blend", "CuveeError", "Dataset", "Model", "Recipe", "Report", "Run", "Scenario", "Schema", "Score", "Scores",
+        "Simulation", "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "report", "run", "sample",
+        "simulate", "split", "write",
     ]  # fmt: skip
     for name in cuvee.__all__:
         assert getattr(cuvee, name) is not None

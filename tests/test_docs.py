@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cuvee.cli import call
-from cuvee.cli.commands import app
+from cuvee.cli.further import app
 from cuvee.demo import unpack
 from cuvee.registry import REGISTRY
 

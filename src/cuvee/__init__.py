@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cuvee.recipe import run as run
     from cuvee.reporting import Report as Report
     from cuvee.reporting import report as report
+    from cuvee.simulation.scenario import Scenario as Scenario
+    from cuvee.simulation.value import Simulation as Simulation
     from cuvee.verbs import blend as blend
     from cuvee.verbs import evaluate as evaluate
     from cuvee.verbs import fit as fit
@@ -29,12 +31,26 @@ if TYPE_CHECKING:
     from cuvee.verbs import mix as mix
     from cuvee.verbs import read as read
     from cuvee.verbs import sample as sample
+    from cuvee.verbs import simulate as simulate
     from cuvee.verbs import split as split
     from cuvee.verbs import write as write
 
 _PUBLIC = {
     **dict.fromkeys(
-        ("blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "sample", "split", "write"),
+        (
+            "blend",
+            "evaluate",
+            "fit",
+            "impute",
+            "inspect",
+            "load",
+            "mix",
+            "read",
+            "sample",
+            "simulate",
+            "split",
+            "write",
+        ),
         "cuvee.verbs",
     ),
     **dict.fromkeys(("Recipe", "Run", "run"), "cuvee.recipe"),
@@ -43,12 +59,15 @@ _PUBLIC = {
     "Blend": "cuvee.blending.blend",
     "CuveeError": "cuvee.data.errors",
     "Dataset": "cuvee.data.dataset",
+    "Scenario": "cuvee.simulation.scenario",
     "Schema": "cuvee.data.schema",
+    "Simulation": "cuvee.simulation.value",
 }
 
 __all__ = [
-    "Blend", "CuveeError", "Dataset", "Model", "Recipe", "Report", "Run", "Schema", "Score", "Scores",
-    "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "report", "run", "sample", "split", "write",
+    "Blend", "CuveeError", "Dataset", "Model", "Recipe", "Report", "Run", "Scenario", "Schema", "Score", "Scores",
+    "Simulation", "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "report", "run", "sample",
+    "simulate", "split", "write",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def call(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     from cyclopts import CycloptsError
 
-    from cuvee.cli.commands import app
+    from cuvee.cli.further import app
     from cuvee.data.errors import CuveeError
 
     try:

@@ -18,6 +18,16 @@ Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
 Rows = Annotated[
     int | None, Parameter(name=["--rows", "-n"], help="How many rows to make; with --given, as many as that has.")
 ]
+Draws = Annotated[
+    int | None,
+    Parameter(
+        name=["--draws", "-n"],
+        help="How many draws, at most where a precision is asked for; else as the scenario says.",
+    ),
+]
+Page = Annotated[
+    Path | None, Parameter(name="--report", help="Write a page (.html), or the figures (.json, .md), about the draws.")
+]
 Workers = Annotated[
     int | None, Parameter(help="Threads that make rows at the same time; else as many as there are cores.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 import cuvee
-from cuvee.cli.arguments import Balance, Data, Fair, Group, Json, MaybeOut, Out, Rows, Seed, Several, Where, Workers
+from cuvee.cli.arguments import Balance, Data, Fair, Json, MaybeOut, Out, Rows, Seed, Several, Where, Workers
 
 app = App(
     name="cuvee",
@@ -332,88 +332,3 @@ def evaluate(
     )
     if out is not None:
         show.line(f"written: {out}")
-
-
-@app.command
-def report(
-    *,
-    out: Out,
-    train: str | None = None,
-    holdout: str | None = None,
-    synthetic: str | None = None,
-    blend: Path | None = None,
-    model: Path | None = None,
-    predict: str | None = None,
-    title: str | None = None,
-    seed: Seed = 0,
-) -> None:
-    """Write one self-contained page about a blend, a model, or synthetic data beside real data.
-
-    Args:
-        train: The real rows that the model was fitted on.
-        holdout: Real rows that it did not see.
-        synthetic: Synthetic rows.
-        blend: A blend's folder.
-        model: A model's folder.
-        predict: The target that the data shall be useful for.
-        title: The title of the page.
-    """
-    from cuvee import verbs
-    from cuvee.cli import show
-    from cuvee.reporting import report as make
-
-    values = [verbs.load(folder) for folder in (blend, model) if folder is not None]
-    real, fresh, twins = (None if place is None else verbs.read(place) for place in (train, holdout, synthetic))
-    make(*values, train=real, holdout=fresh, synthetic=twins, predict=predict, title=title, seed=seed).save(out)
-    show.line(f"written: {out}")
-
-
-@app.command
-def models(group: Group = "synthesizers", /, *, json: Json = False) -> None:
-    """List what can be chosen by name, what it handles, and which extra it needs.
-
-    Args:
-        group: What to list.
-    """
-    from cuvee.cli import show
-    from cuvee.cli.choices import choices
-
-    rows = choices(group)
-    if json:
-        show.as_json(rows)
-        return
-    more = {"sources": ("endings",), "synthesizers": ("can",)}.get(group, ())
-    show.table(rows, ("name", "what", "handles", "needs", *more))
-
-
-@app.command
-def doctor(*, json: Json = False) -> None:
-    """Say what is installed, what this machine has, and how to get what is missing."""
-    from cuvee.cli import show
-    from cuvee.cli.machine import examine
-
-    found = examine()
-    if json:
-        show.as_json(found)
-        return
-    show.table([{"what": w, "found": f} for w, f in found["machine"].items()], ("what", "found"))
-    show.line()
-    show.table(found["extras"], ("extra", "installed", "missing", "install"))
-
-
-@app.command
-def schema(*, out: MaybeOut = None) -> None:
-    """Print the JSON Schema of recipes, for an editor's completion.
-
-    Args:
-        out: Write it here instead.
-    """
-    from json import dumps
-
-    from cuvee.cli import show
-    from cuvee.recipe import recipe_schema
-
-    if out is None:
-        show.as_json(recipe_schema())
-    else:
-        out.write_text(dumps(recipe_schema(), indent=1) + "\n", "utf-8")

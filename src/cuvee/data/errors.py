@@ -21,6 +21,10 @@ class ModelError(CuveeError):
     """A model could not be fitted, opened or sampled as asked."""
 
 
+class SimulationError(CuveeError):
+    """A scenario is wrong, or can't be simulated as it is."""
+
+
 class MissingExtraError(CuveeError):
     """A library that only some jobs need is not installed."""
 

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from cuvee.core import Spec
+from cuvee.core.parts import read_part
 from cuvee.data.errors import CuveeError
 from cuvee.data.names import did_you_mean
+from cuvee.data.problems import Places, Problem, Where, spelled
 from cuvee.recipe.content import SourceSpec
 from cuvee.recipe.inputs import VARIABLE, form, refusal
-from cuvee.recipe.problems import Places, Problem, Where, spelled
 from cuvee.recipe.references import blended, references
-from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, SampleStep, Step
-from cuvee.recipe.structure import Outline, read_part
+from cuvee.recipe.steps import BlendStep, EvaluateStep, FitStep, SampleStep, SimulateStep, Step
+from cuvee.recipe.structure import Outline
 from cuvee.registry import Group, entries, find
+from cuvee.simulation.reading import read_scenario
 from cuvee.sources.secrets import refuse_literal_secret
 from cuvee.verbs import able
 
@@ -140,6 +142,8 @@ def _choices(name: str, step: Step, places: Places) -> Iterator[Problem]:
         yield from _match(step, where, places)
     if isinstance(step, FitStep):
         yield from _constraints(step, where, places)
+    if isinstance(step, SimulateStep):
+        yield from _scenario(step, where, places)
     if isinstance(step, SampleStep):
         yield from _asked(step, where, places)
     if isinstance(step, EvaluateStep):
@@ -185,6 +189,14 @@ def _constraints(step: FitStep, where: Where, places: Places) -> Iterator[Proble
         except CuveeError as error:
             at = (*where, "constraints", position)
             yield Problem(places.value(at), f"{spelled(at)}: {_lower(str(error))}")
+
+
+def _scenario(step: SimulateStep, where: Where, places: Places) -> Iterator[Problem]:
+    at = (*where, "simulate")
+    if "data" in step.simulate:
+        said = "in a recipe the data of a scenario are sources and steps above, by their names. Remove this."
+        yield Problem(places.key((*at, "data")), f"{spelled((*at, 'data'))}: {said}")
+    yield from read_scenario(step.simulate, at, places)[1]
 
 
 def _asked(step: SampleStep, where: Where, places: Places) -> Iterator[Problem]:

@@ -7,11 +7,11 @@ from typing import Any
 from cuvee.core import Event, Watch
 from cuvee.data.errors import CuveeError, RecipeError
 from cuvee.data.names import did_you_mean
+from cuvee.data.problems import Where, spelled
 from cuvee.recipe.filled import filled_step, step_seed
 from cuvee.recipe.inputs import data_key, files_key, form, hidden, is_read_each_time
 from cuvee.recipe.keys import key_of, parents
 from cuvee.recipe.model import Recipe
-from cuvee.recipe.problems import Where, spelled
 from cuvee.recipe.results import StepRecord
 from cuvee.recipe.steps import Step, verb_of
 from cuvee.recipe.store import Entry, Store

@@ -7,12 +7,12 @@ from typing import Any, Self, cast
 
 import yaml
 
+from cuvee.data.document import Dumper, read_document
 from cuvee.data.errors import RecipeError
+from cuvee.data.problems import Places
 from cuvee.recipe.checks import problems_of
 from cuvee.recipe.content import Content, ReportSpec, SourceSpec
-from cuvee.recipe.document import Dumper, read_document
 from cuvee.recipe.filled import filled
-from cuvee.recipe.problems import Places
 from cuvee.recipe.steps import AnyStep
 from cuvee.recipe.structure import outline
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cuvee.data.names import did_you_mean
-from cuvee.recipe.problems import Places, Problem, spelled
+from cuvee.data.problems import Places, Problem, spelled
 from cuvee.recipe.steps import VERBS, BlendStep, Gives, Reference
 from cuvee.recipe.structure import Outline
 

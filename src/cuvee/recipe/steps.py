@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal, final
 from pydantic import Discriminator, Field, Tag
 
 from cuvee.core import Spec
+from cuvee.data.problems import Where
 from cuvee.recipe.choices import Choice, ConstraintLine, Number, Seconds, Share, Whole, Word
-from cuvee.recipe.problems import Where
+from cuvee.simulation.reading import data_names
 
 Gives = Literal["data", "split", "model", "scores", "schema"]
 """What a name of a recipe stands for. A blend stands for its golden data."""
@@ -211,6 +212,19 @@ class InspectStep(Step):
     inspect: Word = Field(description="A source or a step above.")
 
 
+@final
+class SimulateStep(RandomStep):
+    """Draw from a scenario by Monte Carlo. As data, it stands for its draws."""
+
+    simulate: Mapping[str, Any] = Field(
+        description="A scenario, as in a file of its own; its data are sources and steps above."
+    )
+
+    @classmethod
+    def references_in(cls, body: Mapping[str, Any]) -> dict[Where, Reference]:
+        return {("simulate", *place): Reference(n, n, "data") for place, n in data_names(body.get("simulate"))}
+
+
 VERBS: Mapping[str, type[Step]] = {
     "blend": BlendStep,
     "split": SplitStep,
@@ -220,6 +234,7 @@ VERBS: Mapping[str, type[Step]] = {
     "mix": MixStep,
     "evaluate": EvaluateStep,
     "inspect": InspectStep,
+    "simulate": SimulateStep,
 }
 
 
@@ -238,7 +253,8 @@ AnyStep = Annotated[
     | Annotated[ImputeStep, Tag("impute")]
     | Annotated[MixStep, Tag("mix")]
     | Annotated[EvaluateStep, Tag("evaluate")]
-    | Annotated[InspectStep, Tag("inspect")],
+    | Annotated[InspectStep, Tag("inspect")]
+    | Annotated[SimulateStep, Tag("simulate")],
     Discriminator(verb_of),
 ]
 """A step; which one its verb says."""

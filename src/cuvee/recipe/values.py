@@ -15,6 +15,7 @@ def kind_of(value: Any) -> str:
     """The kind of a value, as the store names it."""
     from cuvee.blending.blend import Blend
     from cuvee.mixing.mixed import Mixed
+    from cuvee.simulation.value import Simulation
     from cuvee.verbs import Split
 
     kinds: Mapping[type[Any], str] = {
@@ -25,6 +26,7 @@ def kind_of(value: Any) -> str:
         Model: "model",
         Scores: "scores",
         Schema: "schema",
+        Simulation: "simulation",
     }
     return kinds[type(value)]
 
@@ -51,7 +53,7 @@ def rows_of(value: Any) -> dict[str, int]:
 
     if isinstance(value, Split):
         return {"train": value.train.frame.height, "holdout": value.holdout.frame.height}
-    data = value.data if isinstance(value, (Blend, Mixed)) else value
+    data = value.data if isinstance(value, (Blend, Mixed)) else getattr(value, "draws", value)
     return {name: frame.height for name, frame in data.tables.items()} if isinstance(data, Dataset) else {}
 
 
@@ -59,6 +61,7 @@ def told(value: Any) -> str:
     """What a step gave, in words."""
     from cuvee.blending.blend import Blend
     from cuvee.mixing.mixed import Mixed
+    from cuvee.verbs import Split
 
     if isinstance(value, Blend):
         return f"{_sizes(value.data)}; {value.links.height:,} links"
@@ -72,7 +75,8 @@ def told(value: Any) -> str:
         return ", ".join(figures) or "nothing could be assessed"
     if isinstance(value, Schema):
         return f"{len(value.tables)} tables, {sum(len(t.columns) for t in value.tables.values())} columns"
-    return ", ".join(f"{side} {n:,} rows" for side, n in rows_of(value).items())
+    sides = ", ".join(f"{side} {n:,} rows" for side, n in rows_of(value).items())
+    return sides if isinstance(value, Split) else f"{value.n:,} draws, {value.risk.height} figures"
 
 
 def _sizes(data: Dataset) -> str:
@@ -165,6 +169,16 @@ def _load_schema(folder: Path) -> Schema:
     return Schema.model_validate_json((folder / "schema.json").read_text("utf-8"))
 
 
+def _save_simulation(done: Any, folder: Path) -> None:
+    done.save(folder / "simulation")
+
+
+def _load_simulation(folder: Path) -> Any:
+    from cuvee.simulation.value import Simulation
+
+    return Simulation.load(folder / "simulation")
+
+
 _SAVE: Mapping[str, Callable[[Any, Path], None]] = {
     "data": _save_data,
     "blend": _save_blend,
@@ -173,6 +187,7 @@ _SAVE: Mapping[str, Callable[[Any, Path], None]] = {
     "model": _save_model,
     "scores": _save_scores,
     "schema": _save_schema,
+    "simulation": _save_simulation,
 }
 _LOAD: Mapping[str, Callable[[Path], Any]] = {
     "data": _load_data,
@@ -182,4 +197,5 @@ _LOAD: Mapping[str, Callable[[Path], Any]] = {
     "model": _load_model,
     "scores": _load_scores,
     "schema": _load_schema,
+    "simulation": _load_simulation,
 }

@@ -27,9 +27,11 @@ from cuvee.recipe.steps import (
     InspectStep,
     MixStep,
     SampleStep,
+    SimulateStep,
     SplitStep,
     Step,
 )
+from cuvee.simulation.value import Simulation
 
 Given = Mapping[str, Any]
 """The inputs of a step by their role."""
@@ -45,7 +47,7 @@ def read_source(name: str, source: SourceSpec, folder: Path) -> Dataset:
 
 
 def part_of(value: Any, part: str, name: str) -> Any:
-    """A part of a step's value: a side of a split, a table of data; without a part, the golden data of a blend.
+    """A part of a step's value: a side of a split, a table of data; without a part, golden data of a blend, or draws.
 
     Raises:
         SchemaError: There is no such table.
@@ -53,6 +55,7 @@ def part_of(value: Any, part: str, name: str) -> Any:
     if isinstance(value, verbs.Split):
         return {"train": value.train, "holdout": value.holdout}.get(part, value)
     data = value.data if isinstance(value, (Blend, Mixed)) else value
+    data = data.draws if isinstance(data, Simulation) else data
     if not part or not isinstance(data, Dataset) or (part == "data" and part not in data.tables):
         return data
     if part not in data.tables:
@@ -88,7 +91,9 @@ def write_value(value: Any, path: Path) -> None:
         verbs.write(_both(value), path)
     elif isinstance(value, Blend) and path.suffix:
         verbs.write(value.data, path)
-    elif isinstance(value, (Blend, Model)):
+    elif isinstance(value, Simulation) and path.suffix and value.draws is not None:
+        verbs.write(value.draws, path)
+    elif isinstance(value, (Blend, Model, Simulation)):
         _replace_folder(path, value.save)
     elif isinstance(value, (Scores, Schema)):
         beside = path.with_name(f".{path.name}.{token_hex(4)}.part")
@@ -169,6 +174,14 @@ def _inspect(step: InspectStep, given: Given, seed: int | None, watch: Watch) ->
     return verbs.inspect(given["data"])
 
 
+def _simulate(step: SimulateStep, given: Given, seed: int | None, watch: Watch) -> Any:
+    done = verbs.simulate(step.simulate, data=given, seed=seed or 0, watch=watch)
+    if done.stopped == "interrupted":
+        # What a step gives is kept under what was asked for: part of it is not that.
+        raise KeyboardInterrupt
+    return done
+
+
 _DO: Mapping[type[Step], Callable[[Any, Given, int | None, Watch], Any]] = {
     BlendStep: _blend,
     SplitStep: _split,
@@ -178,6 +191,7 @@ _DO: Mapping[type[Step], Callable[[Any, Given, int | None, Watch], Any]] = {
     MixStep: _mix,
     EvaluateStep: _evaluate,
     InspectStep: _inspect,
+    SimulateStep: _simulate,
 }
 
 
@@ -190,9 +204,11 @@ def _both(split: Any) -> Dataset:
 
 def _replace_folder(path: Path, save: Callable[[Path], None]) -> None:
     """Write a folder beside and put it in place of an older one, if that is a model or a blend."""
-    known = ("model.json", "manifest.json")
+    known = ("model.json", "manifest.json", "simulation.json")
     if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or any((path / k).is_file() for k in known))):
-        raise RecipeError(f"{path} is there already and is no model and no blend. Remove it, or give another folder.")
+        raise RecipeError(
+            f"{path} is there already and is no model, blend or simulation. Remove it, or give another folder."
+        )
     beside = path.with_name(f".{path.name}.{token_hex(4)}.part")
     before = path.with_name(f".{path.name}.{token_hex(4)}.before")
     try:

@@ -26,7 +26,7 @@ def report(
     """One self-contained page of what was made and what it is worth: summaries only, never a row of real data.
 
     Args:
-        values: A run, scores, blends, models and mixed data, in any order, or paths to them.
+        values: A run, scores, blends, models, simulations and mixed data, in any order, or paths to them.
         title: Title of the page; None says what was compared.
         real: Real rows, to draw against the synthetic ones; None means `train`.
         train: Real rows that the model saw; None means `real`.
@@ -40,7 +40,8 @@ def report(
     """
     if not values and all(data is None for data in (real, train, holdout, synthetic)):
         raise CuveeError(
-            "There is nothing to report on: give a run, scores, a blend, a model, or real and synthetic rows."
+            "There is nothing to report on: give a run, scores, a blend, a model, a simulation, or real and synthetic "
+            "rows."
         )
     material = gather(values)
     material = completed(

@@ -51,18 +51,18 @@ def _bins(d: Mapping[str, Any]) -> Spec:
         marks = [m for m in marks if m["x"] < edges[0] + 0.9 * span] + [{"x": (a + end) / 2, "label": "null"}]
     x: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [edges[0], end], "nice": False, "zero": False}}
     y: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [0, top], "nice": False}}
-    whole = {"x": {"field": "a", **x}, "x2": {"field": "b"}, "y": {"field": "y", **y}, "y2": {"field": "z"}}
+    box = {"x": {"field": "a", **x}, "x2": {"field": "b"}, "y": {"field": "y", **y}, "y2": {"field": "z"}}
     place = {"x": {"field": "x", **x}, "y": {"field": "y", **y}, "order": {"field": "o"}, "detail": {"field": "g"}}
     filled = {"type": "line", "stroke": None, "fill": REAL}
     height = 92
     layers: list[Spec] = [
-        {"data": {"values": frame}, "mark": {"type": "rect", "color": "var(--panel)"}, "encoding": whole},
+        {"data": {"values": frame}, "mark": {"type": "rect", "color": "var(--panel)"}, "encoding": box},
         {"data": {"values": _points(corners["real"])}, "mark": filled, "encoding": place},
         {"data": {"values": _points(corners["synthetic"])}, "mark": _LINE, "encoding": place},
-        _rule(height),
-        *_tick_labels(marks, x, (edges[0], end), height),
+        ground(height),
+        *tick_labels(marks, x, (edges[0], end), height),
     ]
-    return _whole(_WIDTH, height, layers, bottom=20)
+    return whole(_WIDTH, height, layers, bottom=20)
 
 
 def _points(runs: list[list[tuple[float, float]]]) -> list[Spec]:
@@ -78,7 +78,7 @@ def _outline(edges: list[float], tops: list[float]) -> list[tuple[float, float]]
     return [*corners, (edges[-1], 0.0)]
 
 
-def _tick_labels(marks: list[Spec], x: Spec, ends: tuple[float, float], height: int) -> list[Spec]:
+def tick_labels(marks: list[Spec], x: Spec, ends: tuple[float, float], height: int) -> list[Spec]:
     """Labels under the axis; those at its ends are turned inwards."""
     layers: list[Spec] = []
     span = (ends[1] - ends[0]) or 1.0
@@ -145,7 +145,7 @@ def _bars(d: Mapping[str, Any]) -> Spec:
             "encoding": {"x": {"value": _WIDTH}, **at, "text": {"field": "v"}},
         },
     ]
-    return _whole(_WIDTH, height, layers, bottom=2) | {"data": {"values": data}}
+    return whole(_WIDTH, height, layers, bottom=2) | {"data": {"values": data}}
 
 
 def heat_chart(names: list[str], difference: NDArray[np.float64]) -> Spec:
@@ -187,7 +187,7 @@ def heat_chart(names: list[str], difference: NDArray[np.float64]) -> Spec:
             "encoding": {"x": {"field": "x", **x}, "y": {"field": "y", **y}, "text": {"field": "t"}},
         },
     ]
-    return _whole(side + margin, side, layers)
+    return whole(side + margin, side, layers)
 
 
 def curve_chart(points: list[dict[str, float | None]], chosen: float | None = None) -> Spec:
@@ -227,12 +227,12 @@ def curve_chart(points: list[dict[str, float | None]], chosen: float | None = No
             "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]},
             "encoding": at,
         },
-        *_tick_labels(marks, x, (0.0, 1.0), height),
+        *tick_labels(marks, x, (0.0, 1.0), height),
     ]
-    return _whole(width, height, layers, bottom=20)
+    return whole(width, height, layers, bottom=20)
 
 
-def _rule(height: int) -> Spec:
+def ground(height: int) -> Spec:
     """The ground line."""
     mark = {"type": "rule", "color": RULE, "strokeWidth": 1}
     return {"data": {"values": [{}]}, "mark": mark, "encoding": {"y": {"value": height}}}
@@ -248,7 +248,7 @@ def _pixels(size: int) -> Spec:
     }
 
 
-def _whole(width: float, height: float, layers: list[Spec], *, bottom: int = 0) -> Spec:
+def whole(width: float, height: float, layers: list[Spec], *, bottom: int = 0) -> Spec:
     """A chart of a fixed size, so that text never moves it."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cuvee.reporting.verdict import title
-from cuvee.reporting.words import figure, percent, short
+from cuvee.reporting.words import figure, number, percent, short
+from cuvee.simulation.value import figure_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
 _MARKS = {"pass": "✓", "part": "△", "fail": "✗", "none": "–"}
@@ -31,7 +32,16 @@ def markdown(data: Mapping[str, Any]) -> str:
         lines += ["| Constraint | Rows checked | Broken in | How it is kept |", "|---|--:|--:|---|"]
         lines += [f"| {_text(c['constraint'], 120)} | {c['rows']:,} | {c['broken']:,} | {c['how']} |" for c in proofs]
         lines += [""]
+    for told in data["simulations"]:
+        lines += ["| Figure | Value | 95 % interval |", "|---|--:|--:|"]
+        lines += [_risk_row(r) for r in told["risk"]] + [""]
+        lines += [f"* {_text(note, 400)}" for note in told["notes"]] + [""]
     return "\n".join(lines)
+
+
+def _risk_row(row: Mapping[str, Any]) -> str:
+    interval = "–" if row["low"] is None else f"{number(row['low'])} to {number(row['high'])}"
+    return f"| {_text(figure_name(row))} | {number(row['value'])} | {interval} |"
 
 
 def _score_row(score: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from cuvee.data.dataset import Dataset
 from cuvee.data.errors import CuveeError
 from cuvee.data.schema import Schema
 from cuvee.recipe import Run
+from cuvee.simulation.value import Simulation
 
 ORIGIN = "_origin"
 
@@ -31,6 +32,7 @@ class Material:
         holdout: Real rows that were set aside.
         synthetic: Synthetic rows.
         run: The run of a recipe.
+        simulations: Simulations by name.
     """
 
     blends: tuple[tuple[str, Blend], ...] = ()
@@ -41,6 +43,7 @@ class Material:
     holdout: Dataset | None = None
     synthetic: Dataset | None = None
     run: Run | None = None
+    simulations: tuple[tuple[str, Simulation], ...] = ()
 
 
 def gather(values: Iterable[Any]) -> Material:
@@ -84,6 +87,8 @@ def _add(material: Material, name: str, value: Any) -> Material:
         made = replace(material, scores=value)
     elif isinstance(value, Blend):
         made = replace(material, blends=(*material.blends, (name, value)))
+    elif isinstance(value, Simulation):
+        made = replace(material, simulations=(*material.simulations, (name, value)))
     elif isinstance(value, Model):
         made = replace(material, models=(*material.models, (name, value)))
     else:
@@ -103,7 +108,8 @@ def _marked(value: Any) -> Dataset:
             "holdout=..."
         )
     raise CuveeError(
-        f"A report is made of a run, scores, blends, models and mixed data; a {type(value).__name__} was given."
+        "A report is made of a run, scores, blends, models, simulations and mixed data; "
+        f"a {type(value).__name__} was given."
     )
 
 
@@ -111,7 +117,7 @@ def _of_run(material: Material, run: Run) -> Material:
     """The values of a run that a report shows, and the data that its last evaluation compared."""
     material = replace(material, run=run)
     for name, value in run.values.items():
-        shown = isinstance(value, (Scores, Blend, Model)) or _mixed(value) is not None
+        shown = isinstance(value, (Scores, Blend, Model, Simulation)) or _mixed(value) is not None
         if shown or (isinstance(value, Dataset) and any(ORIGIN in f.columns for f in value.tables.values())):
             material = _add(material, name, value)
     judged = [step.inputs for step in run.steps if step.verb == "evaluate"]

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from cuvee.reporting.charts import CLASSES, column_chart, curve_chart, heat_chart
+from cuvee.reporting.simulated import events_of, outputs_of
 from cuvee.reporting.svg import draw
 from cuvee.reporting.verdict import METRICS, RULE, title
 from cuvee.reporting.words import axis, figure, listed, number, percent, plain, plural, seconds, short
@@ -37,6 +38,7 @@ def page(data: Mapping[str, Any]) -> str:
             drivers=drivers,
             driver_bars=_driver_bars(drivers),
             mixes=[(m, _curve_figure(m)) for m in data["mixes"]],
+            simulations=[(s, outputs_of(s), events_of(s)) for s in data["simulations"]],
             blends=[(b, _graph_figure(b["graph"])) for b in data["blends"]],
             families=_families(data["scores"]),
         )

@@ -22,6 +22,7 @@ from cuvee.data.dataset import Dataset
 from cuvee.reporting.compare import compare, missing, pairs
 from cuvee.reporting.graph import graph_summary
 from cuvee.reporting.material import ORIGIN, Material, mixed_data
+from cuvee.reporting.simulated import simulation_summary
 from cuvee.reporting.verdict import answers
 
 VERSION = 1
@@ -59,6 +60,7 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "mixes": [_mix(name, value) for name, value in material.mixes],
         "blends": blends,
         "models": [_model(name, model, material.synthetic) for name, model in material.models],
+        "simulations": [simulation_summary(name, done) for name, done in material.simulations],
         "recipe": _recipe(material),
         "steps": _steps(material),
         "gates": _gates(material),
@@ -87,6 +89,8 @@ def finite(value: Any) -> Any:
 def _title(material: Material) -> str:
     if material.run is not None and material.run.recipe.report and getattr(material.run.recipe.report, "title", None):
         return str(material.run.recipe.report.title)
+    if material.simulations and material.scores is None and not material.blends:
+        return material.simulations[0][1].title
     table = _table_name(material.real) or _table_name(material.synthetic)
     if table:
         return f"Synthetic {table}" if material.synthetic is not None else table.capitalize()

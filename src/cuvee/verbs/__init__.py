@@ -6,8 +6,9 @@ Each turns names into specs through the registry and calls the room that does th
 from cuvee.verbs.choose import able, source
 from cuvee.verbs.data import Split, blend, inspect, load, mix, read, split, write
 from cuvee.verbs.model import evaluate, fit, impute, sample
+from cuvee.verbs.simulate import simulate
 
 __all__ = [
-    "Split", "able", "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "sample", "source",
-    "split", "write",
+    "Split", "able", "blend", "evaluate", "fit", "impute", "inspect", "load", "mix", "read", "sample",
+    "simulate", "source", "split", "write",
 ]  # fmt: skip

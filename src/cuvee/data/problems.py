@@ -1,13 +1,13 @@
-"""What is wrong with a recipe: one line for each problem, with its place."""
+"""What is wrong with a recipe, or another YAML file: one line for each problem, with its place."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cuvee.data.errors import RecipeError
+from cuvee.data.errors import CuveeError, RecipeError
 
 Where = tuple[str | int, ...]
-"""The way to a value of a recipe: ("steps", "twins", "rows")."""
+"""The way to a value of a file: ("steps", "twins", "rows")."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,17 +33,19 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the keys and values of a recipe stand in its text.
+    """Where the keys and values of a YAML file stand in its text.
 
     Attributes:
         name: The name of the file, as messages give it.
         keys: The mark of each key (of each item, in a list).
         values: The mark of each value.
+        error: What is raised where the file is wrong.
     """
 
     name: str
     keys: Mapping[Where, Mark]
     values: Mapping[Where, Mark]
+    error: type[CuveeError] = RecipeError
 
     def key(self, where: Where) -> Mark:
         """The mark of a key, or of the nearest thing around it that has one."""
@@ -61,14 +63,14 @@ class Places:
         """Nothing, where there is no problem.
 
         Raises:
-            RecipeError: There are problems: one line each, in the order of the file.
+            CuveeError: There are problems: one line each, in the order of the file.
         """
         listed = sorted(set(problems))
         if listed:
-            raise RecipeError("\n".join(self.line(p) for p in listed))
+            raise self.error("\n".join(self.line(p) for p in listed))
 
 
-def spelled(where: Where) -> str:
+def spelled(where: Where, whole: str = "recipe") -> str:
     """The way to a value as a person writes it.
 
     >>> spelled(("steps", "people", "blend", 1))
@@ -77,7 +79,7 @@ def spelled(where: Where) -> str:
     text = ""
     for part in where:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "the recipe"
+    return text or f"the {whole}"
 
 
 def pictured(value: Any) -> str:

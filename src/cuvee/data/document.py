@@ -1,4 +1,4 @@
-"""The YAML of a recipe as plain values, with the place of each; what is odd in it becomes a sentence."""
+"""The YAML of a recipe or scenario as plain values, with the place of each; what is odd in it becomes a sentence."""
 
 import math
 import re
@@ -7,11 +7,13 @@ from typing import Any, cast
 
 import yaml
 
-from cuvee.recipe.problems import Mark, Places, Problem, Where, spelled
+from cuvee.data.errors import CuveeError, RecipeError
+from cuvee.data.problems import Mark, Places, Problem, Where, spelled
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _NUMBERS = re.compile(r"[-+]?[0-9][0-9_]*")
+_EMPTY = "The recipe is empty. See cuvee demo for one that runs."
 _FLOATS = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", re.IGNORECASE)
 
 
@@ -42,7 +44,7 @@ for _style in (Loader, Dumper):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A recipe's text, read.
+    """A text, read.
 
     Attributes:
         value: The plain values; None where it could not be read.
@@ -59,33 +61,36 @@ class Document:
 class _Reading:
     """What is collected while the nodes of one text are read."""
 
+    whole: str
     keys: dict[Where, Mark] = field(default_factory=dict)
     values: dict[Where, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
 
 
-def read_document(text: str, name: str) -> Document:
+def read_document(text: str, name: str, *, whole: str = "recipe", error: type[CuveeError] = RecipeError) -> Document:
     """Read the text of a recipe.
 
     Args:
         text: YAML.
         name: The name of the file, for messages.
+        whole: What the file is, in a word.
+        error: What is to be raised where it is wrong.
     """
-    reading = _Reading({(): Mark(1, 1)}, {(): Mark(1, 1)})
+    reading = _Reading(whole, {(): Mark(1, 1)}, {(): Mark(1, 1)})
     value: Any = None
     try:
         node = yaml.compose(text.removeprefix("\ufeff"), Loader)
         if node is None:
-            reading.problems.append(Problem(Mark(1, 1), "The recipe is empty. See cuvee demo for one that runs."))
+            reading.problems.append(Problem(Mark(1, 1), _EMPTY if whole == "recipe" else f"The {whole} is empty."))
         else:
             value = _value(node, (), reading)
-    except yaml.MarkedYAMLError as error:
-        reading.problems.append(_syntax(error, text))
-    except (yaml.YAMLError, RecursionError) as error:
-        said = " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else "it is nested too deeply"
+    except yaml.MarkedYAMLError as broken:
+        reading.problems.append(_syntax(broken, text))
+    except (yaml.YAMLError, RecursionError) as broken:
+        said = " ".join(str(broken).split()) if isinstance(broken, yaml.YAMLError) else "it is nested too deeply"
         reading.problems.append(Problem(Mark(1, 1), f"This is not YAML: {said}."))
-    return Document(value, Places(name, reading.keys, reading.values), tuple(reading.problems))
+    return Document(value, Places(name, reading.keys, reading.values, error), tuple(reading.problems))
 
 
 def _mark(node: yaml.Node) -> Mark:
@@ -96,14 +101,19 @@ def _value(node: yaml.Node, where: Where, reading: _Reading) -> Any:
     reading.values.setdefault(where, _mark(node))
     if id(node) in reading.seen:
         reading.problems.append(
-            Problem(_mark(node), f"{spelled(where)} is an alias (*); write the value out where it is used.")
+            Problem(
+                _mark(node), f"{spelled(where, reading.whole)} is an alias (*); write the value out where it is used."
+            )
         )
         return None
     reading.seen.add(id(node))
     if node.tag not in _PLAIN:
-        tag = node.tag.replace(_TAG, "!!")
+        tag, place = node.tag.replace(_TAG, "!!"), spelled(where, reading.whole)
         reading.problems.append(
-            Problem(_mark(node), f"{spelled(where)} has the tag {tag!r}; a recipe has no tags. Put text in quotes.")
+            Problem(
+                _mark(node),
+                f"{place} has the tag {tag!r}; a {reading.whole} has no tags. Put text in quotes.",
+            )
         )
         return None
     if isinstance(node, yaml.MappingNode):
@@ -129,7 +139,8 @@ def _mapping(node: yaml.MappingNode, where: Where, reading: _Reading) -> dict[st
             reading.problems.append(
                 Problem(
                     _mark(key),
-                    f"{spelled(where)} has a collection for a key. {hint}; only ${{NAME}}, in quotes, in sources.",
+                    f"{spelled(where, reading.whole)} has a collection for a key. {hint}; "
+                    f"only ${{NAME}}, in quotes, in sources.",
                 )
             )
             continue
@@ -137,20 +148,20 @@ def _mapping(node: yaml.MappingNode, where: Where, reading: _Reading) -> dict[st
         inner = (*where, name)
         if name in made:
             first = reading.keys[inner]
-            reading.problems.append(Problem(_mark(key), _twice(where, name, first)))
+            reading.problems.append(Problem(_mark(key), _twice(where, name, first, reading.whole)))
             continue
         reading.keys[inner] = _mark(key)
         made[name] = _value(value, inner, reading)
     return made
 
 
-def _twice(where: Where, name: str, first: Mark) -> str:
+def _twice(where: Where, name: str, first: Mark, whole: str) -> str:
     kinds: dict[Where, str] = {("steps",): "steps", ("sources",): "sources"}
     if where in kinds:
         return (
             f"Two {kinds[where]} are called {name!r}; the first is in line {first.line}. Give one of them another name."
         )
-    return f"{spelled(where)} has {name!r} twice; the first is in line {first.line}. Remove one of them."
+    return f"{spelled(where, whole)} has {name!r} twice; the first is in line {first.line}. Remove one of them."
 
 
 def _scalar(node: yaml.ScalarNode, where: Where, reading: _Reading) -> Any:
@@ -172,7 +183,10 @@ def _scalar(node: yaml.ScalarNode, where: Where, reading: _Reading) -> Any:
     if kind == "str":
         return text
     reading.problems.append(
-        Problem(_mark(node), f"{spelled(where)} is {text!r}, which is no number that a recipe can use.")
+        Problem(
+            _mark(node),
+            f"{spelled(where, reading.whole)} is {text!r}, which is no number that a {reading.whole} can use.",
+        )
     )
     return None
 
