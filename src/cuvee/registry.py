@@ -137,6 +137,32 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
             "hidden tree of states, exact density, any evidence",
             "one table, all kinds",
         ),
+        "bayes_net": Entry(
+            "cuvee.synthesis.tabular.bayes_net:BayesNet",
+            "Bayesian network: which columns depend on which",
+            "one table, all kinds",
+        ),
+        "transformer": Entry(
+            "cuvee.synthesis.tabular.transformer:Transformer",
+            "attention over columns in any order",
+            "one table, all kinds",
+            "deep",
+        ),
+        "flow": Entry(
+            "cuvee.synthesis.tabular.flow:Flow",
+            "flow matching for numbers, masks for categories",
+            "one table, all kinds",
+            "deep",
+        ),
+        "vae": Entry(
+            "cuvee.synthesis.tabular.vae:Vae",
+            "an autoencoder, and where its latents lie",
+            "one table, all kinds",
+            "deep",
+        ),
+        "gan": Entry(
+            "cuvee.synthesis.tabular.gan:Gan", "a generator against a discriminator", "one table, all kinds", "deep"
+        ),
         "copula": Entry(
             "cuvee.synthesis.tabular.copula:Copula", "exact margins, correlations, seconds", "one table, all kinds"
         ),

@@ -13,6 +13,7 @@ from cuvee.core.model import ARRAYS, FORMAT, VERSION, Model
 from cuvee.core.plugins import (
     Arrays,
     Constraint,
+    Edge,
     Event,
     Learned,
     Proof,
@@ -28,8 +29,8 @@ from cuvee.core.sampling import BLOCK, block_count, cores, in_order, thread_coun
 from cuvee.core.scores import Metric, Score, Scores, Trial
 
 __all__ = [
-    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Event", "How", "Learned",
-    "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream", "Synthesizer",
-    "Trial", "Watch", "as_asked", "block_count", "cores", "draw_asked", "in_order", "seconds_of", "silent",
-    "thread_count",
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Edge", "Event", "How",
+    "Learned", "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream",
+    "Synthesizer", "Trial", "Watch", "as_asked", "block_count", "cores", "draw_asked", "in_order", "seconds_of",
+    "silent", "thread_count",
 ]  # fmt: skip

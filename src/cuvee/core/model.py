@@ -278,6 +278,10 @@ class Model:
             return draw_asked(self.learned, size, asked.rows(start, size), start=start, seed=sequence)
         return self.learned.sample(size, start=start, rng=np.random.default_rng(sequence)), None
 
+    def history(self) -> pl.DataFrame | None:
+        """How it was learned, one row an epoch, see `Learned.history`; None for what does not learn in epochs."""
+        return self.learned.history()
+
     def log_prob(self, data: Any) -> NDArray[np.float64]:
         """Log density of each row under the model, (n,) in nats: the lower, the odder the row.
 

@@ -228,6 +228,21 @@ class Proof:
         return cls(first.constraint, rows, sum(p.broken for p in parts), sum(p.unknown for p in parts), first.how)
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One column depends on another one directly, as a model has it.
+
+    Attributes:
+        source: The column that is asked.
+        target: The column that depends on it.
+        strength: What the edge says beyond all others, in nats a row.
+    """
+
+    source: str
+    target: str
+    strength: float
+
+
 class Synthesizer(Spec, ABC):
     """A way to learn a dataset."""
 
@@ -280,6 +295,10 @@ class Learned(ABC):
         del n, asked, start, rng
         return None
 
+    def edges(self) -> tuple[Edge, ...]:
+        """The graph of which columns depend on which directly, for synthesizers that learn one; the strongest first."""
+        return ()
+
     def made_new(self) -> tuple[str, ...]:
         """The columns whose values say nothing and are made up for every row: ids, texts, names, what is opaque."""
         return ()
@@ -315,6 +334,15 @@ class Learned(ABC):
     def notes(self) -> tuple[str, ...]:
         """What the user should know of this fit, in sentences (what was left out or protected)."""
         return ()
+
+    def history(self) -> pl.DataFrame | None:
+        """How it was learned, one row an epoch, or None where it was not learned in epochs.
+
+        Columns: `epoch` from 1, the mean losses by their names, `held` (the score on held-out rows, the lower the
+        better), `rate`, `kept` (whether the weights are those of this epoch), and `seconds` where it was just fitted:
+        the seconds are no part of a saved model.
+        """
+        return None
 
     def log_prob(self, data: Dataset) -> NDArray[np.float64] | None:
         """Log density of each row, (n,) in nats, or None where it is not defined."""

@@ -1,5 +1,6 @@
 """The entity graph as plain data: where each node stands, how large it is, and which labels may be read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from cuvee.core import Edge
 from cuvee.data.schema import Schema
 from cuvee.numeric.layout import layout
 from cuvee.reporting.bins import FEW
@@ -22,6 +24,8 @@ LONGEST = 16
 MANY = 20
 """A node that has no name is called by its id only if so many rows refer to it that it is a thing in common."""
 EDGES = 900
+STRONGEST = 40
+"""Edges between columns that are listed at most."""
 
 
 def graph_summary(nodes: pl.DataFrame, edges: pl.DataFrame, schema: Schema, *, rng: Generator) -> dict[str, Any]:
@@ -59,6 +63,27 @@ def graph_summary(nodes: pl.DataFrame, edges: pl.DataFrame, schema: Schema, *, r
     return summary
 
 
+def column_graph(edges: Sequence[Edge], *, rng: Generator) -> dict[str, Any]:
+    """What is shown of a graph of columns that depend on each other; as `graph_summary` gives it, and the edges."""
+    names = sorted({end for e in edges for end in (e.source, e.target)})
+    number = {name: i for i, name in enumerate(names)}
+    pairs = np.array([[number[e.source], number[e.target]] for e in edges], dtype=np.int64).reshape(-1, 2)
+    weights = np.array([e.strength for e in edges], dtype=np.float64)
+    size = np.bincount(pairs.ravel(), np.repeat(weights, 2), len(names)) if edges else np.zeros(0)
+    nodes = pl.DataFrame({"id": names, "kind": ["column"] * len(names), "label": names, "weight": size})
+    summary: dict[str, Any] = {
+        "nodes": len(names),
+        "edges": len(edges),
+        "kinds": [{"kind": "column", "nodes": len(names), "named": True}] if edges else [],
+        "strongest": [[e.source, e.target, e.strength] for e in edges[:STRONGEST]],
+        "drawing": None,
+    }
+    if edges and len(names) <= LIMIT:
+        labels = [short(name, 22) for name in names]
+        summary["drawing"] = _placed(nodes, pairs, weights, ["column"], labels, rng=rng)
+    return summary
+
+
 def _drawing(
     nodes: pl.DataFrame,
     pairs: Array,
@@ -69,14 +94,22 @@ def _drawing(
     rng: Generator,
 ) -> dict[str, Any]:
     """Nodes from the largest, and the strongest edges from the weakest, with positions in the unit square."""
-    at = layout(nodes.height, pairs, np.maximum(weights, 1e-9), rng=rng)
     size = nodes["weight"].cast(pl.Float64).fill_null(0.0).to_numpy()
-    largest = max(float(size.max()), 1e-9)
     named = {k: _may_name(k, schema) for k in kinds}
     labels = [
         _label(node, label, weight) if named[kind] else ""
         for node, kind, label, weight in zip(nodes["id"], nodes["kind"], nodes["label"], size.tolist(), strict=True)
     ]
+    return _placed(nodes, pairs, weights, kinds, labels, rng=rng)
+
+
+def _placed(
+    nodes: pl.DataFrame, pairs: Array, weights: Array, kinds: list[str], labels: list[str], *, rng: Generator
+) -> dict[str, Any]:
+    """Nodes with their places, and edges."""
+    at = layout(nodes.height, pairs, np.maximum(weights, 1e-9), rng=rng)
+    size = nodes["weight"].cast(pl.Float64).fill_null(0.0).to_numpy()
+    largest = max(float(size.max()), 1e-9)
     sides = _spread(at, size, labels, kinds=nodes["kind"].to_list())
     strongest = np.sort(np.argsort(-weights, kind="stable")[:EDGES])
     strongest = strongest[np.argsort(weights[strongest], kind="stable")]

@@ -40,6 +40,7 @@ def page(data: Mapping[str, Any]) -> str:
             mixes=[(m, _curve_figure(m)) for m in data["mixes"]],
             simulations=[(s, outputs_of(s), events_of(s)) for s in data["simulations"]],
             blends=[(b, _graph_figure(b["graph"])) for b in data["blends"]],
+            models=[(m, _graph_figure(m["graph"], directed=True)) for m in data["models"]],
             families=_families(data["scores"]),
         )
     )
@@ -197,7 +198,7 @@ def _weight(row: Mapping[str, Any]) -> float:
     return float(next((row[k] for k in ("importance", "value", "share", "difference") if row.get(k) is not None), 0.0))
 
 
-def _graph_figure(graph: Mapping[str, Any]) -> dict[str, Any] | None:
+def _graph_figure(graph: Mapping[str, Any], *, directed: bool = False) -> dict[str, Any] | None:
     """The drawing in pixels: paths of edges from faint to strong, nodes, and labels on the side where there is room."""
     drawing = graph["drawing"]
     if drawing is None:
@@ -215,4 +216,22 @@ def _graph_figure(graph: Mapping[str, Any]) -> dict[str, Any] | None:
         | {"kind": n["kind"], "label": n["label"], "side": n["side"]}
         for (x, y), n in zip(spots, drawing["nodes"], strict=True)
     ]
-    return {"width": width, "height": height, "strokes": [s for s in strokes if s["d"]], "nodes": nodes}
+    ends = [(nodes[e["from"]], nodes[e["to"]]) for e in drawing["edges"]] if directed else []
+    return {
+        "width": width,
+        "height": height,
+        "strokes": [s for s in strokes if s["d"]],
+        "heads": "".join(_head(a, b) for a, b in ends),
+        "nodes": nodes,
+    }
+
+
+def _head(start: Mapping[str, Any], end: Mapping[str, Any]) -> str:
+    """The path of an arrow head where an edge meets the node that it leads to."""
+    x, y = end["x"] - start["x"], end["y"] - start["y"]
+    length = max(float(np.hypot(x, y)), 1e-9)
+    x, y = x / length, y / length
+    tip = (end["x"] - x * (end["r"] + 1), end["y"] - y * (end["r"] + 1))
+    back = (tip[0] - 8 * x, tip[1] - 8 * y)
+    sides = [(back[0] - s * 3 * y, back[1] + s * 3 * x) for s in (-1, 1)]
+    return "M" + "L".join(f"{a:.1f},{b:.1f}" for a, b in (tip, *sides)) + "Z"

@@ -20,7 +20,7 @@ from cuvee.blending.blend import Blend
 from cuvee.core import Model, Score
 from cuvee.data.dataset import Dataset
 from cuvee.reporting.compare import compare, missing, pairs
-from cuvee.reporting.graph import graph_summary
+from cuvee.reporting.graph import column_graph, graph_summary
 from cuvee.reporting.material import ORIGIN, Material, mixed_data
 from cuvee.reporting.simulated import simulation_summary
 from cuvee.reporting.verdict import answers
@@ -59,7 +59,7 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "pairs": pairs(shown),
         "mixes": [_mix(name, value) for name, value in material.mixes],
         "blends": blends,
-        "models": [_model(name, model, material.synthetic) for name, model in material.models],
+        "models": [_model(name, model, material.synthetic, rng=rng) for name, model in material.models],
         "simulations": [simulation_summary(name, done) for name, done in material.simulations],
         "recipe": _recipe(material),
         "steps": _steps(material),
@@ -177,7 +177,7 @@ def _blend(name: str, blend: Blend, *, rng: Generator) -> dict[str, Any]:
     }
 
 
-def _model(name: str, model: Model, synthetic: Dataset | None) -> dict[str, Any]:
+def _model(name: str, model: Model, synthetic: Dataset | None, *, rng: Generator) -> dict[str, Any]:
     return {
         "name": name,
         "synthesizer": model.name,
@@ -188,6 +188,7 @@ def _model(name: str, model: Model, synthetic: Dataset | None) -> dict[str, Any]
         "notes": list(model.notes),
         "guarantee": None if model.guarantee is None else dict(model.guarantee),
         "constraints": _proofs(model, synthetic),
+        "graph": column_graph(model.learned.edges(), rng=rng),
     }
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cuvee.core import Arrays, Asked, Constraint, Learned, Method, Proof, Synthesizer, Watch, as_asked, silent
+from cuvee.core import Arrays, Asked, Constraint, Edge, Learned, Method, Proof, Synthesizer, Watch, as_asked, silent
 from cuvee.data.conditions import ALWAYS, Every
 from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
@@ -107,6 +107,13 @@ class Constrained(Learned):
 
     def numbered(self, frame: pl.DataFrame, *, start: int, rng: Generator) -> pl.DataFrame:
         return self._written(self.inner.numbered(frame, start=start, rng=rng), start)
+
+    def history(self) -> pl.DataFrame | None:
+        return self.inner.history()
+
+    def edges(self) -> tuple[Edge, ...]:
+        there = set(self.empty.columns)
+        return tuple(e for e in self.inner.edges() if {e.source, e.target} <= there)
 
     def made_new(self) -> tuple[str, ...]:
         return tuple(c for c in self.inner.made_new() if c in self.empty.columns)

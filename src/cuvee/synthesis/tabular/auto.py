@@ -89,6 +89,9 @@ class AutoLearned(Learned):
     def notes(self) -> tuple[str, ...]:
         return (self.reason, *self.inner.notes())
 
+    def history(self) -> pl.DataFrame | None:
+        return self.inner.history()
+
     def log_prob(self, data: Dataset) -> NDArray[np.float64] | None:
         return self.inner.log_prob(data)
 

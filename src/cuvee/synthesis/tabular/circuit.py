@@ -16,7 +16,8 @@ from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
-from cuvee.synthesis.tabular.evidence import ask, evidence_of, rows_of
+from cuvee.synthesis.tabular.evidence import Lines
+from cuvee.synthesis.tabular.known import drawn_by_codes
 
 Codes = NDArray[np.int32]
 Soft = Mapping[int, NDArray[Any]]
@@ -83,16 +84,12 @@ class CircuitLearned(Learned):
     ) -> tuple[Mapping[str, pl.DataFrame], Method]:
         from cuvee.numeric.circuit import draw_given
 
-        wanted = ask(asked.condition, self.coding, rng=rng, filled=asked.filled)
-        evidence = evidence_of(wanted, self.coding, n, asked.given, rng=rng)
-        soft = {f: table[0] if len(table) == 1 else table[line] for f, (table, line) in evidence.lines.items()}
-        soft |= {f: line * soft.get(f, np.float32(1)) for f, line in wanted.filled.items()}
-        try:
-            codes = draw_given(self._circuit(), evidence.fixed, soft, rng=rng) if self.coding.fields else evidence.fixed
-        except ValueError as error:
-            raise ModelError(f"{error} It was asked that {asked.condition}.") from error
-        tables = rows_of(self.coding, codes, evidence, start=start, rng=rng)
-        return {self.coding.table: asked.kept(tables[self.coding.table])}, Method()
+        def draw(fixed: Codes, lines: Mapping[int, Lines], filled: Soft, stream: Generator) -> tuple[Codes, float]:
+            soft = {f: table[0] if len(table) == 1 else table[line] for f, (table, line) in lines.items()}
+            soft |= {f: line * soft.get(f, np.float32(1)) for f, line in filled.items()}
+            return (draw_given(self._circuit(), fixed, soft, rng=stream) if self.coding.fields else fixed), 1.0
+
+        return drawn_by_codes(self.coding, n, asked, draw, start=start, rng=rng)
 
     def log_evidence(self, codes: Codes, soft: Soft | None = None) -> NDArray[np.float64]:
         """The exact log probability of evidence, (n,) in nats; see `sample_given` for the arguments."""

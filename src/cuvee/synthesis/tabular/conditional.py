@@ -9,7 +9,7 @@ filtering and smoothing.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from cuvee.data.errors import ModelError
 from cuvee.numeric.masked_sampling import Allowed
+from cuvee.numeric.resampling import effective_share, resampled
 from cuvee.synthesis.tabular.chain import Known, Link, Rows
+from cuvee.synthesis.tabular.coding import Coding
 from cuvee.synthesis.tabular.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -40,6 +42,15 @@ WHOLE = 4
 MANY, TOGETHER = 20, 5
 """Of many draws of one row, at most so many are chosen from the same candidates: those of a row are then fewer than
 its draws, and hardly ever the same."""
+
+
+class Drawn(Protocol):
+    """Rows as far as they are drawn: codes and positions within cells, (fields, n) each."""
+
+    @property
+    def codes(self) -> NDArray[np.int32]: ...
+    @property
+    def within(self) -> NDArray[np.floating]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +160,7 @@ def _chain(
         few = int(np.clip(np.ceil(SPARE / max(worth, SPARE / MOST)), 1, MOST))
     whose = np.repeat(np.arange(len(one)), few if last else 1)
     rows, weights, worth = _candidates(learned, early, evidence, one[whose], whose, rng, same=same)
-    chosen = _choose(weights, len(one), share * finish, rng, same=same)
+    chosen = resampled(weights, len(one), share * finish, same=same, rng=rng)
     if chosen is None:
         raise ModelError(
             "A row of those that are given can't be: no value that the model knows goes with what is asked."
@@ -162,7 +173,7 @@ def _chain(
         if link.field not in evidence.asked.filled:
             link.draw(part, learned.layout, learned.coding, rng=rng)
             continue
-        there = _known(learned, evidence, np.repeat(mine, finish), part, link.field, set(), rng)
+        there = known_of(learned.coding, evidence, np.repeat(mine, finish), part, link.field, set(), rng)
         link.draw_given(part, learned.layout, learned.coding, there, rng=rng)
     if learned.correction is None:
         return part, worth
@@ -190,13 +201,13 @@ def _candidates(
     weights, worth, origin = np.zeros(n), 1.0, np.arange(n)
     drawn: set[int] = set()
     for place, link in enumerate(links):
-        known = _known(learned, evidence, rows_of, rows, link.field, drawn, rng)
+        known = known_of(learned.coding, evidence, rows_of, rows, link.field, drawn, rng)
         weights = weights + link.draw_given(rows, learned.layout, learned.coding, known, rng=rng)
         drawn.add(link.field)
-        worth = _worth(weights, whose, same=same)
+        worth = effective_share(weights, n if same else int(whose[-1]) + 1 if len(whose) else 0, same=same)
         if place + 1 < len(links) and worth < ENOUGH and weights.max(initial=-np.inf) > -np.inf:
             own = n if same else int(whose[-1]) + 1
-            again = _choose(weights, own, n // own, rng, same=same)
+            again = resampled(weights, own, n // own, same=same, rng=rng)
             if again is not None:
                 rows, weights, origin = rows.take(again), np.zeros(n), origin[again]
     if not np.isfinite(weights.max(initial=-np.inf)):
@@ -204,48 +215,27 @@ def _candidates(
     return rows, weights, min(worth, len(np.unique(origin)) / max(n, 1)) if same else worth
 
 
-def _worth(weights: NDArray[np.float64], whose: NDArray[np.int64], *, same: bool) -> float:
-    """The effective share of candidates: 1 where all weigh the same. Source: Kish (1965)."""
-    if not len(weights):
-        return 1.0
-    table = weights[None] if same else weights.reshape(int(whose[-1]) + 1, -1)
-    with np.errstate(invalid="ignore"):
-        w = np.nan_to_num(np.exp(table - table.max(axis=1, keepdims=True)))
-    return float(np.mean(w.sum(axis=1) ** 2 / np.maximum((w**2).sum(axis=1), 1e-300) / table.shape[1]))
-
-
-def _choose(
-    weights: NDArray[np.float64], n: int, times: int, rng: Generator, *, same: bool
-) -> NDArray[np.int64] | None:
-    """So many candidates for each of n rows, by their weights: (n * times,); None where a row has none.
-
-    Systematic resampling: Kitagawa (1996), Monte Carlo filter and smoother for non-Gaussian state space models.
-    """
-    table = weights[None] if same else weights.reshape(n, -1)
-    best = table.max(axis=1, keepdims=True)
-    if not np.isfinite(best).all():
-        return None
-    ends = np.cumsum(np.exp(table - best), axis=1)
-    size = n * times if same else times
-    at = (np.arange(size) + rng.random((len(table), 1))) / size * ends[:, -1:]
-    if same:
-        chosen = np.minimum(np.searchsorted(ends[0], at[0], side="right"), table.shape[1] - 1)
-        return rng.permutation(chosen)
-    found = np.minimum((ends[:, None, :] <= at[:, :, None]).sum(axis=2), table.shape[1] - 1)
-    return (found + np.arange(n)[:, None] * table.shape[1]).reshape(-1)
-
-
-def _known(
-    learned: "TreesLearned",
+def known_of(
+    coding: Coding,
     evidence: Evidence,
     rows_of: NDArray[np.int64],
-    rows: Rows,
+    rows: Drawn,
     field: int,
     drawn: set[int],
     rng: Generator,
 ) -> Known:
-    """What is known of a field in candidates, with what was drawn before taken into account."""
-    own = learned.coding.fields[field]
+    """What is known of a field in candidates, with what was drawn before taken into account.
+
+    Args:
+        coding: The fields.
+        evidence: What is known of rows.
+        rows_of: (n,), the row of the evidence that each candidate is for.
+        rows: The candidates as far as they are drawn.
+        field: The field that is drawn next.
+        drawn: The fields that were.
+        rng: For codecs whose values are not settled by their place.
+    """
+    own = coding.fields[field]
     fixed, within = evidence.fixed[field, rows_of], evidence.within[field, rows_of]
     m, n = len(own.masses), len(rows_of)
     allowed: Allowed | None = None
@@ -258,7 +248,7 @@ def _known(
             continue
         # Missing values lie in no order: where they may not be, their line says so.
         allowed = allowed or replace(Allowed.of(np.ones(m, np.float32), n), free=own.missing)
-        ends = _border(learned, rows, field, other, above=beside.right == field, equal=beside.equal, rng=rng)
+        ends = _border(coding, rows, field, other, above=beside.right == field, equal=beside.equal, rng=rng)
         if beside.right == field:
             allowed = replace(allowed, low=np.fmax(allowed.low, ends))
         else:
@@ -280,15 +270,15 @@ def _there(allowed: Allowed, there: NDArray[np.float32]) -> Allowed:
 
 
 def _border(
-    learned: "TreesLearned", rows: Rows, field: int, other: int, *, above: bool, equal: bool, rng: Generator
+    coding: Coding, rows: Drawn, field: int, other: int, *, above: bool, equal: bool, rng: Generator
 ) -> NDArray[np.float64]:
     """Where in a field's codes the value of another field lies, (n,); NaN where that one has none."""
     from cuvee.codec.codec import Placed
 
-    mine, theirs = (learned.coding.codecs[learned.coding.fields[f].column] for f in (field, other))
+    mine, theirs = (coding.codecs[coding.fields[f].column] for f in (field, other))
     values = theirs.values(Placed(rows.codes[other].astype(np.int64), rows.within[other]), start=0, rng=rng)
     placed = mine.place(values.cast(mine.dtype, strict=False).rename(mine.name), rng=rng)
-    interval = learned.coding.fields[field].volumes[placed.codes] != 1
+    interval = coding.fields[field].volumes[placed.codes] != 1
     atom = placed.codes + (0.0 if equal == above else 1.0)
     place = np.where(interval, placed.codes + placed.within, atom)
     return np.where(values.is_null().to_numpy(), np.nan, place)

@@ -1,0 +1,1 @@
+"""Pure torch: blocks, networks and losses. Imported only by the synthesizers that need it."""
