@@ -16,7 +16,7 @@ from cuvee.data.errors import ModelError  # noqa: E402
 from cuvee.nets.device import threads  # noqa: E402
 from cuvee.synthesis.tabular.transformer import Transformer  # noqa: E402
 
-SPECS: dict[str, Any] = {"transformer": {"transformer": {"epochs": 12}}, "flow": {"flow": {"epochs": 30, "steps": 8}}}
+SPECS: dict[str, Any] = {"transformer": "transformer", "flow": {"flow": {"epochs": 30, "steps": 8}}}
 
 
 def stays(n: int = 2_400, seed: int = 0) -> pl.DataFrame:

@@ -142,6 +142,11 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
             "Bayesian network: which columns depend on which",
             "one table, all kinds",
         ),
+        "mixture": Entry(
+            "cuvee.synthesis.tabular.mixture:Mixture",
+            "latent classes: shares and Gaussians, all in closed form",
+            "one table, all kinds",
+        ),
         "transformer": Entry(
             "cuvee.synthesis.tabular.transformer:Transformer",
             "attention over columns in any order",

@@ -77,7 +77,7 @@ class FlowNet(nn.Module):
 
         Args:
             rows: Where they are.
-            time: (n,), in [0, 1].
+            time: (n,), in [0, 1]; or (1,), the same for all rows.
             given: (n, numbers), which numbers are already where they end.
         """
         parts: list[Tensor] = []
@@ -203,7 +203,7 @@ def follow(net: FlowNet, start: Start, steps: int) -> Mixed:
     x, z = start.rows.numbers, start.rows.codes.clone()
     times = torch.linspace(0, 1, steps + 1).tolist()
     for low, high in pairwise(times):
-        first, odds = net(Mixed(x, z), torch.full((len(x),), low), start.given)
+        first, odds = net(Mixed(x, z), torch.full((1,), low), start.given)
         for f, size in enumerate(net.sizes):
             rows = torch.nonzero((z[:, f] == size) & (start.when[:, f] < high))[:, 0]
             reach = odds[f][rows].softmax(dim=1).cumsum(dim=1)
@@ -212,6 +212,6 @@ def follow(net: FlowNet, start: Start, steps: int) -> Mixed:
         if not net.numbers:
             continue
         there = torch.where(start.given, x, x + (high - low) * first)
-        second, _ = net(Mixed(there, z), torch.full((len(x),), high), start.given)
+        second, _ = net(Mixed(there, z), torch.full((1,), high), start.given)
         x = torch.where(start.given, x, x + (high - low) / 2 * (first + second))
     return Mixed(x, z)

@@ -12,7 +12,7 @@ class Reader:
 
     def __init__(self, net: ColumnTransformer, rows: int, places: int) -> None:
         self.net, self.at = net, 0
-        shape = (rows, net.heads, places, net.width // net.heads)
+        shape = (places, rows, net.heads, net.width // net.heads)
         self.past = [(torch.empty(shape), torch.empty(shape)) for _ in net.blocks]
         self.before = net.start.expand(rows, -1)
         self.columns = torch.zeros(rows, dtype=torch.int64)
@@ -21,10 +21,10 @@ class Reader:
     def ask(self, columns: Tensor) -> Tensor:
         """(rows, width), what is known before a column, (rows,), of each row."""
         self.columns = columns
-        x = (self.before + self.net.names[columns])[:, None]
+        x = self.before + self.net.names[columns]
         for block, past in zip(self.net.blocks, self.past, strict=True):
             x = block.step(x, past, self.at)  # pyright: ignore[reportCallIssue]
-        return self.net.last(x[:, 0])
+        return self.net.last(x)
 
     def tell(self, codes: Tensor) -> None:
         """The codes, (rows,), of the columns that were asked for."""

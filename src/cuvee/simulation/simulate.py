@@ -69,7 +69,8 @@ class _Record:
     def drawn(self, program: Program) -> Drawn:
         outputs, events, controls = (np.concatenate(p, axis=1) for p in (self.outputs, self.events, self.controls))
         labels = np.concatenate(self.replicates), np.concatenate(self.places)
-        return Drawn(outputs, events, controls, *labels, program.scenario.method)
+        method = program.scenario.method if program.dimension else "plain"
+        return Drawn(outputs, events, controls, *labels, method)
 
 
 def simulate_scenario(

@@ -373,7 +373,7 @@ def rows_of(
     *,
     start: int,
     rng: Generator,
-    within: NDArray[np.float64] | None = None,
+    within: NDArray[np.floating] | None = None,
 ) -> Mapping[str, pl.DataFrame]:
     """The table of codes that were drawn by what is known, (fields, n): positions in cells are where they may be."""
     within = rng.random(codes.shape) if within is None else within

@@ -16,7 +16,15 @@ from cuvee.data.dataset import Dataset
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.evidence import Evidence, ask, evidence_of
-from cuvee.synthesis.tabular.networks import FEW, learn_rows, need_torch, scaled_batch, scaled_epochs, thread_count
+from cuvee.synthesis.tabular.networks import (
+    FEW,
+    Taught,
+    learn_rows,
+    need_torch,
+    scaled_batch,
+    scaled_epochs,
+    thread_count,
+)
 from cuvee.synthesis.tabular.scores import Scores
 
 if TYPE_CHECKING:
@@ -44,14 +52,14 @@ class FlowLearned(Learned):
         shape: Width and depth of the network.
         rows: How many rows it learned from.
         steps: Steps from noise to rows.
-        weights: The weights of the network by name; none where there is no field.
+        taught: The weights of the network, and how they were learned.
     """
 
     coding: Coding
     shape: tuple[int, int]
     rows: int
     steps: int
-    weights: Arrays
+    taught: Taught
 
     def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
         fixed = np.full((len(self.coding.fields), n), -1, np.int32)
@@ -102,24 +110,28 @@ class FlowLearned(Learned):
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = self.coding.state()
+        told, weights = self.taught.state()
         own = {"shape": list(self.shape), "rows": self.rows, "steps": self.steps}
-        return {"coding": values, **own}, {**arrays, **{f"net.{name}": a for name, a in self.weights.items()}}
+        return {"coding": values, **told, **own}, {**arrays, **weights}
 
     @classmethod
     def restore(cls, values: Mapping[str, Any], arrays: Arrays) -> Self:
-        own = {name[4:]: array for name, array in arrays.items() if name.startswith("net.")}
+        taught = Taught.restore(values, arrays)
         width, depth = (int(x) for x in values["shape"])
         coding = Coding.restore(values["coding"], arrays)
-        return cls(coding, (width, depth), int(values["rows"]), int(values["steps"]), own)
+        return cls(coding, (width, depth), int(values["rows"]), int(values["steps"]), taught)
 
     def notes(self) -> tuple[str, ...]:
-        return self.coding.notes()
+        return (*self.coding.notes(), *self.taught.said)
+
+    def history(self) -> pl.DataFrame | None:
+        return self.taught.history if self.taught.history.width else None
 
     def _net(self) -> "FlowNet":
         """The network with what it learned, made anew: threads that sample at once share nothing."""
         from cuvee.synthesis.tabular.networks import with_weights
 
-        return with_weights(new_net(Scores.of(self.coding.fields), self.shape, self.rows, seed=0), self.weights)
+        return with_weights(new_net(Scores.of(self.coding.fields), self.shape, self.rows, seed=0), self.taught.weights)
 
 
 @final
@@ -154,20 +166,20 @@ class Flow(Synthesizer):
         width = self.width or next(w for most, w in WIDTHS if n <= most)
         shape = (width, self.depth)
         if not coding.fields:
-            return FlowLearned(coding, shape, n, self.steps, {})
+            return FlowLearned(coding, shape, n, self.steps, Taught.nothing())
         frame = data.frame if n <= self.rows else data.frame[np.sort(rng.permutation(n)[: self.rows])]
         codes, known, within = coding.places(data.with_frame(data.name, frame), rng=rng)
-        weights = self._weights(Scores.of(coding.fields), shape, (codes, known, within), rng, watch)
-        return FlowLearned(coding, shape, codes.shape[1], self.steps, weights)
+        taught = self._taught(Scores.of(coding.fields), shape, (codes, known, within), rng, watch)
+        return FlowLearned(coding, shape, codes.shape[1], self.steps, taught)
 
-    def _weights(
+    def _taught(
         self,
         scores: Scores,
         shape: tuple[int, int],
         cells: tuple[Codes, NDArray[np.bool_], NDArray[np.float32]],
         rng: Generator,
         watch: Watch,
-    ) -> Arrays:
+    ) -> Taught:
         """What the network learns of rows: their codes, which of them are those of the values, and positions."""
         import torch
 

@@ -13,9 +13,14 @@ from cuvee.synthesis.tabular.coding import Coding
 from cuvee.synthesis.tabular.evidence import Lines, ask, evidence_of, rows_of
 
 Codes = NDArray[np.int32]
-Draw = Callable[[Codes, Mapping[int, Lines], Mapping[int, NDArray[np.float32]], Generator], tuple[Codes, float]]
+Filled = Mapping[int, NDArray[np.float32]]
+Draw = Callable[[Codes, Mapping[int, Lines], Filled, Generator], tuple[Codes, float]]
 """From given codes (-1 where open), what else is known by field, and the codes of fields that may not be missing: all
 codes, and the share of effective candidates. A ValueError says that there are none."""
+DrawWithin = Callable[
+    [Codes, NDArray[np.floating], Mapping[int, Lines], Filled, Generator], tuple[Codes, NDArray[np.floating], float]
+]
+"""The same for an engine that also draws where in its cell a value lies, and is told where given ones do."""
 
 
 def drawn_by_codes(
@@ -26,11 +31,30 @@ def drawn_by_codes(
     Raises:
         ModelError: There can be no such rows; the message says why.
     """
+
+    def anywhere(
+        fixed: Codes, within: NDArray[np.floating], lines: Mapping[int, Lines], filled: Filled, stream: Generator
+    ) -> tuple[Codes, NDArray[np.floating], float]:
+        del within
+        codes, effective = draw(fixed, lines, filled, stream)
+        return codes, stream.random(codes.shape), effective
+
+    return drawn_within_codes(coding, n, asked, anywhere, start=start, rng=rng)
+
+
+def drawn_within_codes(
+    coding: Coding, n: int, asked: Asked, draw: DrawWithin, *, start: int, rng: Generator
+) -> tuple[Mapping[str, pl.DataFrame], Method]:
+    """The same for an engine that also draws where in its cell a value lies.
+
+    Raises:
+        ModelError: There can be no such rows; the message says why.
+    """
     wanted = ask(asked.condition, coding, rng=rng, filled=asked.filled)
     evidence = evidence_of(wanted, coding, n, asked.given, rng=rng)
     try:
-        codes, effective = draw(evidence.fixed, evidence.lines, wanted.filled, rng)
+        codes, within, effective = draw(evidence.fixed, evidence.within, evidence.lines, wanted.filled, rng)
     except ValueError as error:
         raise ModelError(f"{error} It was asked that {asked.condition}.") from error
-    tables = rows_of(coding, codes, evidence, start=start, rng=rng)
+    tables = rows_of(coding, codes, evidence, start=start, rng=rng, within=within)
     return {coding.table: asked.kept(tables[coding.table])}, Method(effective=effective)

@@ -1,13 +1,18 @@
 """What synthesizers that are networks share: how long they learn, their weights as arrays, and the extra they need."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from cuvee.core import Arrays, Watch
 from cuvee.data.errors import MissingExtraError
+from cuvee.synthesis.tabular.generated import story
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +31,37 @@ HELD, FEW = 0.1, 1_000
 """The share of rows that decides when to stop; twice as much with fewer rows than this."""
 LEAST_HELD = 20
 """With fewer rows to hold out than this none are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taught:
+    """What a network learned, and how.
+
+    Attributes:
+        weights: Its weights by name.
+        history: One row an epoch of the training; none where nothing was to be learned.
+        said: What the user should know of the training, in sentences.
+    """
+
+    weights: Arrays
+    history: pl.DataFrame
+    said: tuple[str, ...] = ()
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Of a table in which nothing is to be learned."""
+        return cls({}, pl.DataFrame())
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All of it, as JSON values and arrays, but for the seconds of the history: no two fits take the same."""
+        told = self.history.drop("seconds", strict=False).to_dict(as_series=False)
+        return {"history": told, "said": list(self.said)}, {f"net.{name}": a for name, a in self.weights.items()}
+
+    @classmethod
+    def restore(cls, values: Mapping[str, Any], arrays: Arrays) -> Self:
+        """What `state` gave."""
+        own = {name[4:]: array for name, array in arrays.items() if name.startswith("net.")}
+        return cls(own, pl.DataFrame(values["history"]), tuple(values["said"]))
 
 
 def need_torch(name: str) -> None:
@@ -71,8 +107,8 @@ def learn_rows(
     watch: Watch,
     step: str,
     judged: int = 0,
-) -> Arrays:
-    """Train a network on n rows, some of them held out; its weights by name.
+) -> Taught:
+    """Train a network on n rows, some of them held out.
 
     Args:
         net: The network.
@@ -91,8 +127,9 @@ def learn_rows(
     rows, held = part(n, HELD if n >= FEW else 2 * HELD, least=LEAST_HELD, generator=generator)
     if len(held):
         held = held.repeat(-(-judged // len(held)) or 1)
-    train(net, loss, rows, held, schedule, generator=generator, watch=watch, step=step)
-    return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
+    history = train(net, loss, rows, held, schedule, generator=generator, watch=watch, step=step)
+    weights = {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
+    return Taught(weights, history.frame(), story(history, f"The {step}"))
 
 
 def with_weights(net: "Net", weights: Arrays) -> "Net":

@@ -16,7 +16,7 @@ from cuvee.data.dataset import Dataset
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.evidence import allowed_places, ask, evidence_of
-from cuvee.synthesis.tabular.networks import learn_rows, need_torch, scaled_batch, scaled_epochs, thread_count
+from cuvee.synthesis.tabular.networks import Taught, learn_rows, need_torch, scaled_batch, scaled_epochs, thread_count
 
 if TYPE_CHECKING:
     from cuvee.nets.transformer import ColumnTransformer
@@ -43,23 +43,26 @@ class TransformerLearned(Learned):
         shape: Width and depth of the network.
         rows: How many rows it learned from.
         orders: (k, fields), the orders that it reads best.
-        weights: Its weights by name; none where there is no field.
+        taught: Its weights, and how they were learned.
     """
 
     coding: Coding
     shape: tuple[int, int]
     rows: int
     orders: NDArray[np.int64]
-    weights: Arrays
+    taught: Taught
 
     def sample(self, n: int, *, start: int, rng: Generator) -> Mapping[str, pl.DataFrame]:
         if not self.coding.fields or n == 0:
             return self.coding.frame(np.zeros((len(self.coding.fields), n), np.int32), start=start, rng=rng)
         from cuvee.synthesis.tabular.any_order import draw
 
-        # Rows of a part share an order, so that a column of all of them is drawn at once.
-        rows = draw(self._net(), self.coding, self.orders[rng.permutation(n) % len(self.orders)], rng)
-        return self.coding.frame(rows.codes, start=start, rng=rng, within=rows.within)
+        # Rows that share an order are drawn beside each other, so that a column of all of them is drawn at once.
+        whose = rng.permutation(n) % len(self.orders)
+        beside = np.argsort(whose, kind="stable")
+        back = np.argsort(beside, kind="stable")
+        rows = draw(self._net(), self.coding, self.orders[whose[beside]], rng)
+        return self.coding.frame(rows.codes[:, back], start=start, rng=rng, within=rows.within[:, back])
 
     def sample_asked(
         self, n: int, asked: Asked, *, start: int, rng: Generator
@@ -122,28 +125,28 @@ class TransformerLearned(Learned):
 
     def state(self) -> tuple[Mapping[str, Any], Arrays]:
         values, arrays = self.coding.state()
-        own = {f"net.{name}": array for name, array in self.weights.items()}
-        return {"coding": values, "shape": list(self.shape), "rows": self.rows}, {
-            **arrays,
-            **own,
-            "orders": self.orders,
-        }
+        told, weights = self.taught.state()
+        own = {"shape": list(self.shape), "rows": self.rows}
+        return {"coding": values, **told, **own}, {**arrays, **weights, "orders": self.orders}
 
     @classmethod
     def restore(cls, values: Mapping[str, Any], arrays: Arrays) -> Self:
-        own = {name[4:]: array for name, array in arrays.items() if name.startswith("net.")}
+        taught = Taught.restore(values, arrays)
         width, depth = (int(x) for x in values["shape"])
         orders = np.asarray(arrays["orders"], np.int64)
-        return cls(Coding.restore(values["coding"], arrays), (width, depth), int(values["rows"]), orders, own)
+        return cls(Coding.restore(values["coding"], arrays), (width, depth), int(values["rows"]), orders, taught)
 
     def notes(self) -> tuple[str, ...]:
-        return self.coding.notes()
+        return (*self.coding.notes(), *self.taught.said)
+
+    def history(self) -> pl.DataFrame | None:
+        return self.taught.history if self.taught.history.width else None
 
     def _net(self) -> "ColumnTransformer":
         """The network with what it learned, made anew: threads that sample at once share nothing."""
         from cuvee.synthesis.tabular.networks import with_weights
 
-        return with_weights(new_net(self.coding, self.shape, self.rows, seed=0), self.weights)
+        return with_weights(new_net(self.coding, self.shape, self.rows, seed=0), self.taught.weights)
 
 
 @final
@@ -158,7 +161,7 @@ class Transformer(Synthesizer):
     depth: int = Option(default=2, ge=1, le=24, description="Blocks of attention.")
     orders: int = Option(default=4, ge=1, le=64, description="Column orders that rows are drawn in.")
     fixed: float = Option(
-        default=0.7, ge=0, le=1, description="Share of rows that are learned in those orders; others in any order."
+        default=0.5, ge=0, le=1, description="Share of rows that are learned in those orders; others in any order."
     )
     epochs: int | None = Option(
         default=None, ge=1, le=10_000, description="How often rows are seen at most; None: as their number says."
@@ -180,14 +183,14 @@ class Transformer(Synthesizer):
         width = self.width or next(w for most, w in WIDTHS if n <= most)
         shape = (width, self.depth)
         if d == 0:
-            return TransformerLearned(coding, shape, n, np.zeros((1, 0), np.int64), {})
+            return TransformerLearned(coding, shape, n, np.zeros((1, 0), np.int64), Taught.nothing())
         frame = data.frame if n <= self.rows else data.frame[np.sort(rng.permutation(n)[: self.rows])]
         codes, known = coding.codes(data.with_frame(data.name, frame), rng=rng)
         orders = np.stack([rng.permutation(d) for _ in range(self.orders)])
-        weights = self._weights(coding, shape, orders, (codes, known), rng, watch)
-        return TransformerLearned(coding, shape, codes.shape[1], orders, weights)
+        taught = self._taught(coding, shape, orders, (codes, known), rng, watch)
+        return TransformerLearned(coding, shape, codes.shape[1], orders, taught)
 
-    def _weights(
+    def _taught(
         self,
         coding: Coding,
         shape: tuple[int, int],
@@ -195,7 +198,7 @@ class Transformer(Synthesizer):
         cells: tuple[NDArray[np.int32], NDArray[np.bool_]],
         rng: Generator,
         watch: Watch,
-    ) -> Arrays:
+    ) -> Taught:
         """What the network learns of rows: their codes, and which of them are those of the values."""
         import torch
 
