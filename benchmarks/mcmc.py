@@ -117,8 +117,11 @@ def main() -> None:
         "logistic": (regression, np.zeros(2), None, dict(enumerate(truth.tolist()))),
         "banana": (banana, np.zeros(2), None, {0: 0.0, 1: 1.0}),
     }
-    print("| posterior | kernel | largest error, in standard errors | R-hat | effective draws a second |")
-    print("|---|---|---|---|---|")
+    print(
+        "| posterior | kernel | largest error, in standard errors | R-hat | effective draws a second |\n"
+        + "|---" * 5
+        + "|"
+    )
     for case, (density, start, transforms, means) in cases.items():
         for name in names:
             kernel, _, thin = KERNELS[name]

@@ -78,8 +78,8 @@ MISTAKES = {
     ),
     "no verb": (
         "{sample: model, rows: 200}", "{of: model}",
-        "12:3: steps.twins has no verb. A step has one of: blend, split, fit, sample, impute, mix, evaluate, inspect, "
-        "simulate.",
+        ("12:3: steps.twins has no verb. A step has one of: "
+         "blend, split, fit, sample, impute, mix, evaluate, inspect, simulate."),
     ),
     "two verbs": (
         "{sample: model, rows: 200}", "{fit: parts.train, sample: model, rows: 200}",

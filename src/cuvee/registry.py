@@ -171,6 +171,11 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
         "copula": Entry(
             "cuvee.synthesis.tabular.copula:Copula", "exact margins, correlations, seconds", "one table, all kinds"
         ),
+        "bayes": Entry(
+            "cuvee.synthesis.tabular.bayes:Bayes",
+            "posterior of a copula; copies that carry its uncertainty",
+            "one small table, all kinds",
+        ),
         "independent": Entry(
             "cuvee.synthesis.tabular.independent:Independent", "each column by itself", "one table, all kinds"
         ),

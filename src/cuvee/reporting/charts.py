@@ -232,6 +232,40 @@ def curve_chart(points: list[dict[str, float | None]], chosen: float | None = No
     return whole(width, height, layers, bottom=20)
 
 
+def training_chart(points: list[dict[str, float]], kept: int | None) -> Spec:
+    """The score on held-out rows epoch by epoch.
+
+    Args:
+        points: `epoch` and `held`; at least two.
+        kept: The epoch whose weights were kept, or None.
+    """
+    width, height, left = 440, 150, 54
+    first, last = points[0]["epoch"], points[-1]["epoch"]
+    values = [p["held"] for p in points]
+    low, high = min(values), max(values)
+    pad = (high - low) * 0.08 or 0.01
+    x: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [first, last], "range": [left, width - 8]}}
+    scale = {"domain": [low - pad, high + pad], "range": [height, 0], "nice": False, "zero": False}
+    y: Spec = {"type": "quantitative", "axis": None, "scale": scale}
+    at = {"x": {"field": "epoch", **x}}
+    grid = [{"v": v, "t": axis(float(f"{v:.4g}"))} for v in np.linspace(low, high, 3).tolist()]
+    marks = [{"x": e, "label": f"{e:g}"} for e in sorted({first, float(round((first + last) / 2)), last})]
+    text = {"type": "text", "baseline": "middle", "align": "right", "fontSize": 11, "color": INK}
+    here = {"x": {"value": left - 8}, "y": {"field": "v", **y}, "text": {"field": "t"}}
+    layers: list[Spec] = [
+        {"data": {"values": grid}, "mark": {"type": "rule", "color": RULE}, "encoding": {"y": {"field": "v", **y}}},
+        {"data": {"values": grid}, "mark": text, "encoding": here},
+        {"data": {"values": points}, "mark": _LINE, "encoding": {**at, "y": {"field": "held", **y}}},
+        {
+            "data": {"values": [] if kept is None else [{"epoch": kept}]},
+            "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]},
+            "encoding": at,
+        },
+        *tick_labels(marks, x, (first, last), height),
+    ]
+    return whole(width, height, layers, bottom=20)
+
+
 def ground(height: int) -> Spec:
     """The ground line."""
     mark = {"type": "rule", "color": RULE, "strokeWidth": 1}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from markupsafe import Markup, escape
 
-from cuvee.reporting.charts import CLASSES, column_chart, curve_chart, heat_chart
+from cuvee.reporting.charts import CLASSES, column_chart, curve_chart, heat_chart, training_chart
 from cuvee.reporting.simulated import events_of, outputs_of
 from cuvee.reporting.svg import draw
 from cuvee.reporting.verdict import METRICS, RULE, title
@@ -39,6 +39,7 @@ def page(data: Mapping[str, Any]) -> str:
             driver_bars=_driver_bars(drivers),
             mixes=[(m, _curve_figure(m)) for m in data["mixes"]],
             simulations=[(s, outputs_of(s), events_of(s)) for s in data["simulations"]],
+            trainings=[_training_figure(m["training"]) for m in data["models"]],
             blends=[(b, _graph_figure(b["graph"])) for b in data["blends"]],
             models=[(m, _graph_figure(m["graph"], directed=True)) for m in data["models"]],
             families=_families(data["scores"]),
@@ -182,6 +183,16 @@ def _curve_figure(mix: Mapping[str, Any]) -> Markup | None:
         return None
     label = f"Quality by share of synthetic rows, from {percent(points[0]['share'])} to {percent(points[-1]['share'])}."
     return draw(curve_chart(points, mix["share"]), label=label, style="chart curve")
+
+
+def _training_figure(training: list[Mapping[str, Any]]) -> Markup | None:
+    """The curve of a training; none where it had fewer than two epochs whose score is known."""
+    points = [{"epoch": float(p["epoch"]), "held": float(p["held"])} for p in training if p["held"] is not None]
+    if len(points) < 2:
+        return None
+    kept = next((int(p["epoch"]) for p in training if p["kept"]), None)
+    label = f"Score on held-out rows over {len(training)} epochs, from {number(points[0]['held'])} to "
+    return draw(training_chart(points, kept), label=f"{label}{number(points[-1]['held'])}.", style="chart curve")
 
 
 def _driver_bars(drivers: Mapping[str, Any] | None) -> list[tuple[str, float, float]]:

@@ -28,6 +28,8 @@ from cuvee.reporting.verdict import answers
 VERSION = 1
 DETAIL = 24
 """Rows of detail behind a score at most."""
+EPOCHS = 200
+"""Epochs of a training that are shown at most, about."""
 
 _DETAIL_KEYS = (
     "column", "left", "right", "columns", "group", "value", "floor", "ceiling", "real", "synthetic", "difference",
@@ -189,7 +191,18 @@ def _model(name: str, model: Model, synthetic: Dataset | None, *, rng: Generator
         "guarantee": None if model.guarantee is None else dict(model.guarantee),
         "constraints": _proofs(model, synthetic),
         "graph": column_graph(model.learned.edges(), rng=rng),
+        "training": _training(model),
     }
+
+
+def _training(model: Model) -> list[dict[str, Any]]:
+    """The score of each epoch, thinned where there are many; nothing where a model was not learned in epochs."""
+    history = model.history()
+    if history is None or not {"epoch", "held", "kept"} <= set(history.columns):
+        return []
+    every = -(-history.height // EPOCHS)
+    shown = history.filter((pl.int_range(pl.len()) % every == 0) | pl.col("kept") | (pl.col("epoch") == pl.len()))
+    return shown.select("epoch", "held", "kept").to_dicts()
 
 
 def _proofs(model: Model, synthetic: Dataset | None) -> list[dict[str, Any]]:

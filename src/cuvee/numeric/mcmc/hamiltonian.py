@@ -41,7 +41,8 @@ class Metric:
     @classmethod
     def of(cls, spread: Floats) -> "Metric":
         """The metric of variances or a covariance."""
-        return cls(spread, np.sqrt(spread) if spread.ndim == 1 else np.asarray(np.linalg.cholesky(spread), np.float64))
+        factor = np.sqrt(spread) if spread.ndim == 1 else np.linalg.cholesky(spread)
+        return cls(spread, np.asarray(factor, np.float64))
 
     def velocity(self, p: Floats) -> Floats:
         """What the place changes by in a unit of time."""
@@ -50,7 +51,8 @@ class Metric:
     def momentum(self, rng: Generator) -> Floats:
         """A normal momentum whose covariance is the inverse of the spread."""
         z = rng.standard_normal(len(self.spread))
-        return z / self.factor if self.spread.ndim == 1 else np.asarray(np.linalg.solve(self.factor.T, z), np.float64)
+        drawn = z / self.factor if self.spread.ndim == 1 else np.linalg.solve(self.factor.T, z)
+        return np.asarray(drawn, np.float64)
 
     def energy(self, point: Point) -> float:
         """Potential and kinetic energy; infinite where there is no density."""

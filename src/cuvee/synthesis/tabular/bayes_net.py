@@ -16,7 +16,7 @@ from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
-from cuvee.synthesis.tabular.known import drawn_by_codes
+from cuvee.synthesis.tabular.known import rows_drawn
 
 if TYPE_CHECKING:
     from cuvee.numeric.bayes_net import Network
@@ -58,7 +58,7 @@ class BayesNetLearned(Learned):
                 return fixed, 1.0
             return draw_given(network, fixed, lines, filled, same=asked.given is None, rng=stream)
 
-        return drawn_by_codes(self.coding, n, asked, draw, start=start, rng=rng)
+        return rows_drawn(self.coding, n, asked, draw, start=start, rng=rng)
 
     def edges(self) -> tuple[Edge, ...]:
         """Which columns depend on which directly; the strongest first."""

@@ -17,7 +17,7 @@ from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.evidence import Lines
-from cuvee.synthesis.tabular.known import drawn_by_codes
+from cuvee.synthesis.tabular.known import rows_drawn
 
 Codes = NDArray[np.int32]
 Soft = Mapping[int, NDArray[Any]]
@@ -89,7 +89,7 @@ class CircuitLearned(Learned):
             soft |= {f: line * soft.get(f, np.float32(1)) for f, line in filled.items()}
             return (draw_given(self._circuit(), fixed, soft, rng=stream) if self.coding.fields else fixed), 1.0
 
-        return drawn_by_codes(self.coding, n, asked, draw, start=start, rng=rng)
+        return rows_drawn(self.coding, n, asked, draw, start=start, rng=rng)
 
     def log_evidence(self, codes: Codes, soft: Soft | None = None) -> NDArray[np.float64]:
         """The exact log probability of evidence, (n,) in nats; see `sample_given` for the arguments."""

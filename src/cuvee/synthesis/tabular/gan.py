@@ -18,7 +18,7 @@ from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.generated import Cells, Generated, learn_correction, ranks, sample_of, story
 from cuvee.synthesis.tabular.margins import Margins, fit_margins
 from cuvee.synthesis.tabular.mixed import Mixed
-from cuvee.synthesis.tabular.networks import FEW, HELD, LEAST_HELD, need_torch, scaled_epochs, with_weights
+from cuvee.synthesis.tabular.networks import HELD, need_torch, scaled_batch, scaled_epochs, with_weights
 from cuvee.synthesis.tabular.vae import batch_of
 
 if TYPE_CHECKING:
@@ -29,15 +29,17 @@ if TYPE_CHECKING:
 WIDTHS = ((2_000, 64), (10_000, 128), (1e12, 192))
 """The width of both networks for tables of up to so many rows."""
 DEPTH, NOISE = 2, 64
-SEEN, EPOCHS = 2_500_000, 150
-"""Rows are seen again until about this many were seen, and at most so often."""
-BATCH = (64, 512)
-RATE, BETAS = 1e-3, (0.5, 0.9)
-JUDGEMENTS, PATIENCE = 15, 6
+EPOCHS = ((2_000, 30), (1e12, 80))
+"""How often all rows of a table of up to so many are seen at most."""
+RATE, BETAS = (0.028, 0.65), (0.5, 0.9)
+"""The learning rate, times this power of the rows of a step."""
+JUDGEMENTS, PATIENCE = 12, 8
 """Made rows are compared with those held out about so often, and so many times without gain end the training."""
-COMPARED = 3_000
-MARGIN_ROWS = 20_000
-PENALTIES: Mapping[str, float] = {"wasserstein": 10.0, "classical": 1.0, "hinge": 1.0}
+COMPARED, FEWEST = 3_000, 200
+"""Detectors see at most so many rows of each, and with fewer they see nothing: then no rows are held out."""
+MARGIN_ROWS = (4, 2_000, 20_000)
+"""Margins are read off so many made rows for each real one, and at least and at most so many."""
+PENALTIES: Mapping[str, float] = {"wasserstein": 10.0, "classical": 0.02, "hinge": 0.02}
 
 
 @final
@@ -100,13 +102,13 @@ class Gan(Synthesizer):
     learned: ClassVar[type[Learned]] = GanLearned
 
     loss: Literal["classical", "wasserstein", "hinge"] = Option(
-        default="wasserstein", description="What the two networks play for."
+        default="classical", description="What the two networks play for."
     )
     penalty: float | None = Option(
         default=None, ge=0, description="What the gradient of the discriminator costs; None: as the loss is used to."
     )
     critic: int = Option(default=1, ge=1, le=100, description="Steps of the discriminator for one of the generator.")
-    pack: int = Option(default=4, ge=1, le=64, description="Rows that the discriminator sees together.")
+    pack: int = Option(default=1, ge=1, le=64, description="Rows that the discriminator sees together.")
     conditional: bool = Option(
         default=True, description="Learn rows for a category that is drawn first, rare ones more often than they occur."
     )
@@ -115,7 +117,9 @@ class Gan(Synthesizer):
     epochs: int | None = Option(
         default=None, ge=1, le=100_000, description="How often rows are seen at most; None: as their number says."
     )
-    rate: float = Option(default=RATE, gt=0, le=1, description="The highest learning rate.")
+    rate: float | None = Option(
+        default=None, gt=0, le=1, description="The highest learning rate; None: as the rows of a step say."
+    )
     rows: int = Option(default=200_000, ge=100, description="At most this many rows are learned from, drawn at random.")
     time_budget: float | None = Option(default=None, gt=0, description="Seconds that the fit may take, about.")
     device: Literal["auto", "cpu", "cuda"] = Option(default="auto", description="Where the networks learn.")
@@ -147,16 +151,16 @@ class Gan(Synthesizer):
         net = new_net(mixed, width, seed=int(rng.integers(2**62))).to(device)
         judge = Discriminator(net.shape, pack=self.pack, width=width, depth=DEPTH, generator=generator).to(device)
         rows = batch_of(mixed.table(*cells))
-        seen, held = part(n, HELD if n >= FEW else 2 * HELD, least=LEAST_HELD, generator=generator)
+        seen, held = part(n, HELD, least=FEWEST, generator=generator)
         conditions = Conditions(net.blocks.cpu(), rows.codes, seen) if conditional else None
         net.blocks.to(device)
         penalty = PENALTIES[self.loss] if self.penalty is None else self.penalty
         game = Game(net, judge, rows.to(device), conditions, loss=self.loss, penalty=penalty)
-        epochs = self.epochs or scaled_epochs(n, seen=SEEN, most=EPOCHS)
+        epochs = self.epochs or scaled_epochs(n, most=next(e for most, e in EPOCHS if n <= most))
         schedule = Schedule(
             epochs=epochs,
-            batch=int(np.clip(2 ** int(np.log2(n / 12 + 1)), *BATCH)),
-            rate=self.rate,
+            batch=scaled_batch(n),
+            rate=self.rate or RATE[0] / scaled_batch(n) ** RATE[1],
             betas=BETAS,
             judged=max(epochs // JUDGEMENTS, 1),
             patience=PATIENCE,
@@ -172,7 +176,8 @@ class Gan(Synthesizer):
         history = train_all(learners, seen, schedule, score=score, generator=generator, watch=watch)
         net = net.cpu().eval()
         watch(Event("margins", 0, 2))
-        margins = learn_margins(net, mixed, rng, conditional=conditional)
+        times, least, most = MARGIN_ROWS
+        margins = learn_margins(net, mixed, min(max(times * n, least), most), rng, conditional=conditional)
         watch(Event("margins", 1, 2, "what a detector still sees"))
 
         def made(count: int, own: Generator) -> Cells:
@@ -208,10 +213,9 @@ def _score(coding: Coding, mixed: Mixed, net: "Net", held: tuple[Any, ...], *, c
         import torch
 
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-        margins = learn_margins(net, mixed, rng, conditional=conditional)
+        margins = learn_margins(net, mixed, MARGIN_ROWS[1], rng, conditional=conditional)
         own = ranks(coding, draw(net, mixed, margins, size, rng, conditional=conditional))
-        smooth = abs(detector_auc(real, own, rng=rng) - 0.5)
-        return max(smooth, abs(trees_auc(real, own, rng=rng) - 0.5)) if size >= HELD * FEW else smooth
+        return max(abs(detect(real, own, rng=rng) - 0.5) for detect in (detector_auc, trees_auc))
 
     return score
 
@@ -241,15 +245,15 @@ def _forward(net: "Net", mixed: Mixed, n: int, rng: Generator, *, conditional: b
     return tuple(part.cpu() for part in found)
 
 
-def learn_margins(net: "Net", mixed: Mixed, rng: Generator, *, conditional: bool) -> Margins:
-    """What makes the margins of made rows right, from made rows alone."""
+def learn_margins(net: "Net", mixed: Mixed, n: int, rng: Generator, *, conditional: bool) -> Margins:
+    """What makes the margins of made rows right, read off n made rows."""
     import torch
 
     from cuvee.nets.device import threads
     from cuvee.nets.seed import generator_of
 
     with threads(1), torch.no_grad():
-        scores, odds = _forward(net, mixed, MARGIN_ROWS, rng, conditional=conditional)
+        scores, odds = _forward(net, mixed, n, rng, conditional=conditional)
         blocks = net.blocks.cpu()
         shares = blocks.one_hot(blocks.draw(odds, torch.rand(odds.shape, generator=generator_of(rng))))
         there = net.there(shares).numpy() > 0.5

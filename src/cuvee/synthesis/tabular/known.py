@@ -23,7 +23,7 @@ DrawWithin = Callable[
 """The same for an engine that also draws where in its cell a value lies, and is told where given ones do."""
 
 
-def drawn_by_codes(
+def rows_drawn(
     coding: Coding, n: int, asked: Asked, draw: Draw, *, start: int, rng: Generator
 ) -> tuple[Mapping[str, pl.DataFrame], Method]:
     """Make n rows that are as asked; see `cuvee.core.Learned.sample_asked`.
@@ -39,10 +39,10 @@ def drawn_by_codes(
         codes, effective = draw(fixed, lines, filled, stream)
         return codes, stream.random(codes.shape), effective
 
-    return drawn_within_codes(coding, n, asked, anywhere, start=start, rng=rng)
+    return rows_drawn_within(coding, n, asked, anywhere, start=start, rng=rng)
 
 
-def drawn_within_codes(
+def rows_drawn_within(
     coding: Coding, n: int, asked: Asked, draw: DrawWithin, *, start: int, rng: Generator
 ) -> tuple[Mapping[str, pl.DataFrame], Method]:
     """The same for an engine that also draws where in its cell a value lies.
@@ -56,5 +56,5 @@ def drawn_within_codes(
         codes, within, effective = draw(evidence.fixed, evidence.within, evidence.lines, wanted.filled, rng)
     except ValueError as error:
         raise ModelError(f"{error} It was asked that {asked.condition}.") from error
-    tables = rows_of(coding, codes, evidence, start=start, rng=rng, within=within)
+    tables = rows_of(coding, codes, evidence, start=start, rng=rng, within=np.asarray(within, np.float64))
     return {coding.table: asked.kept(tables[coding.table])}, Method(effective=effective)

@@ -16,7 +16,7 @@ from cuvee.data.dataset import Dataset
 from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
-from cuvee.synthesis.tabular.known import drawn_within_codes
+from cuvee.synthesis.tabular.known import rows_drawn_within
 from cuvee.synthesis.tabular.parts import Part, parts_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class MixtureLearned(Learned):
             there = fixed >= 0
             return np.where(there, fixed, codes).astype(np.int32), np.where(there, within, places), worth
 
-        return drawn_within_codes(self.coding, n, asked, draw, start=start, rng=rng)
+        return rows_drawn_within(self.coding, n, asked, draw, start=start, rng=rng)
 
     def _numbers(self, known: Any, n: int) -> list[Floats]:
         """(n, p), the numbers that are known, column by column; an empty one where there are none."""

@@ -42,6 +42,8 @@ WIDTHS = ((2_000, 64), (10_000, 128), (1e12, 192))
 DEPTH, COMPONENTS = 2, 4
 """Blocks of layers on each side, and components of the distribution of a number given the latents."""
 LATENTS = 24
+SEEN, EPOCHS = 1_200_000, ((2_000, 40), (1e12, 80))
+"""Rows are seen again until about this many were seen; those of a table of up to so many rows at most so often."""
 RATE = 0.09
 """The learning rate, times the root of the rows of a step."""
 RISE, CYCLES = 0.25, 4
@@ -235,7 +237,7 @@ class Vae(Synthesizer):
         learner = Learner(net, bound, at=bound.at)
         seen, held = part(n, HELD if n >= FEW else 2 * HELD, least=LEAST_HELD, generator=generator)
         schedule = Schedule(
-            epochs=self.epochs or scaled_epochs(n),
+            epochs=self.epochs or scaled_epochs(n, seen=SEEN, most=next(e for most, e in EPOCHS if n <= most)),
             batch=scaled_batch(n),
             rate=self.rate or RATE / scaled_batch(n) ** 0.5,
             judged=JUDGED,
