@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WIDTHS = ((2_000, 64), (10_000, 128), (1e12, 192))
 """The width of both networks for tables of up to so many rows."""
 DEPTH, NOISE = 2, 64
-EPOCHS = ((2_000, 30), (1e12, 80))
+EPOCHS = ((2_000, 24), (6_000, 40), (1e12, 80))
 """How often all rows of a table of up to so many are seen at most."""
 RATE, BETAS = (0.028, 0.65), (0.5, 0.9)
 """The learning rate, times this power of the rows of a step."""
