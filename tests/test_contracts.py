@@ -61,7 +61,9 @@ def test_rule(name: str) -> None:
 
 @pytest.mark.parametrize("name", REGISTRY["synthesizers"])
 def test_synthesizer(name: str) -> None:
-    check_synthesizer(plug_in("synthesizers", name), dependent=name != "independent")
+    kind = plug_in("synthesizers", name)
+    brief = kind(epochs=2) if REGISTRY["synthesizers"][name].extra == "deep" else None
+    check_synthesizer(kind, dependent=name != "independent", brief=brief)
 
 
 @pytest.mark.parametrize("name", REGISTRY["metrics"])

@@ -164,7 +164,7 @@ class Gan(Synthesizer):
             betas=BETAS,
             judged=max(epochs // JUDGEMENTS, 1),
             patience=PATIENCE,
-            seconds=None if self.time_budget is None else 0.7 * self.time_budget,
+            seconds=None if self.time_budget is None else 0.6 * self.time_budget,
             threads=1,
         )
         learners = [
@@ -183,7 +183,7 @@ class Gan(Synthesizer):
         def made(count: int, own: Generator) -> Cells:
             return draw(net, mixed, margins, count, own, conditional=conditional)
 
-        correction = learn_correction(coding, cells, made, rng) if self.correct else None
+        correction = learn_correction(coding, cells, made, rng, budget=self.time_budget) if self.correct else None
         watch(Event("margins", 2, 2))
         weights = {name: value.detach().numpy().copy() for name, value in net.state_dict().items()}
         generated = Generated(coding, weights, correction, history.frame(), story(history, "The generator"))

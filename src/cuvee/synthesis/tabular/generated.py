@@ -29,6 +29,8 @@ Draw = Callable[[int, Generator], Cells]
 
 FEWEST_CORRECTED = 1_000
 """With fewer rows a detector learns nothing that is worth its time."""
+WIDEST_CORRECTED, PACE, BUDGET = 100, 1e-5, 0.3
+"""With more fields the detector takes longer than the network; its seconds for a cell; its share of a time budget."""
 PART = 16_384
 """Rows are made in parts of at most this many."""
 
@@ -110,10 +112,21 @@ def seen(layout: Layout, codes: Codes, within: NDArray[np.floating[Any]]) -> Row
     return rows
 
 
-def learn_correction(coding: Coding, real: Cells, draw: Draw, rng: Generator) -> Correction | None:
-    """What a detector still sees of made rows; None where there are few, or it sees nothing."""
-    n = real[0].shape[1]
-    if n < FEWEST_CORRECTED:
+def learn_correction(
+    coding: Coding, real: Cells, draw: Draw, rng: Generator, *, budget: float | None
+) -> Correction | None:
+    """What a detector still sees of made rows; None where rows are few, fields many, or it sees nothing.
+
+    Args:
+        coding: The fields.
+        real: Real rows.
+        draw: Makes rows.
+        rng: For all that is drawn.
+        budget: Seconds that the whole fit may take; None for as long as it takes.
+    """
+    fields, n = real[0].shape
+    seconds = PACE * fields * (1 + TIMES) * min(n, CORRECTED)
+    if n < FEWEST_CORRECTED or fields > WIDEST_CORRECTED or (budget is not None and seconds > BUDGET * budget):
         return None
     layout, mine = Layout.of(coding.fields), np.sort(rng.permutation(n)[:CORRECTED])
     size = len(mine)

@@ -242,7 +242,7 @@ class Vae(Synthesizer):
             rate=self.rate or RATE / scaled_batch(n) ** 0.5,
             judged=JUDGED,
             patience=PATIENCE,
-            seconds=None if self.time_budget is None else 0.8 * self.time_budget,
+            seconds=None if self.time_budget is None else 0.6 * self.time_budget,
             threads=1,
         )
         score = mean_loss(Learner(net, bound.whole), held, 4 * schedule.batch) if len(held) else None
@@ -254,7 +254,9 @@ class Vae(Synthesizer):
         watch(Event("latents", 1, 2, "what a detector still sees"))
         correction = None
         if self.correct:
-            correction = learn_correction(coding, cells, lambda k, own: draw(net, prior, mixed, k, own), rng)
+            correction = learn_correction(
+                coding, cells, lambda k, own: draw(net, prior, mixed, k, own), rng, budget=self.time_budget
+            )
         watch(Event("latents", 2, 2))
         said = (*story(history, "The autoencoder"), f"{active} of its {shape[1]} latents say something of a row.")
         weights = {name: value.detach().numpy().copy() for name, value in net.state_dict().items()}
