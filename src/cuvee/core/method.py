@@ -37,9 +37,11 @@ class Method:
         if self.name == "searched":
             return f"looked for: {self.drawn:,.1f} rows drawn for each one kept"
         if self.name == "walked":
+            # A Gibbs move is always accepted.
+            taken = "" if self.moves == "Gibbs" else f"{self.accepted:.0%} accepted, "
             said = (
-                f"walked there: {self.drawn:,.0f} rounds of {self.moves} moves for each row, {self.accepted:.0%} "
-                f"accepted, worth {self.effective:,.1f} independent draws, R-hat {self.rhat:.3f}"
+                f"walked there: {self.drawn:,.0f} rounds of {self.moves} moves for each row, {taken}"
+                f"worth {self.effective:,.1f} independent draws, R-hat {self.rhat:.3f}"
             )
             return said if self.rhat < MIXED else f"{said}: the chains still lean to where they began"
         if self.name == "matched":

@@ -81,7 +81,7 @@ def walk(target: Target, first: pl.DataFrame, other: pl.DataFrame, rng: Generato
             near = len(seen) % FAR > 0
             partners = target.near(state[0], rng) if near else target.draw(rows.height, rng)
             pair = (partners, target.density(partners))
-            for columns, pool in _blocks(target, near, rng):
+            for columns, pool in _blocks(target, rng, near=near):
                 masks = {c: target.free[c][whose] for c in columns}
                 if pool is None:
                     state, pair, moved = _move(target, masks, state, pair, rng)
@@ -96,7 +96,7 @@ def walk(target: Target, first: pl.DataFrame, other: pl.DataFrame, rng: Generato
             return state[0][:n], Method("walked", worth, len(seen), taken / max(tried, 1), rhat)
 
 
-def _blocks(target: Target, near: bool, rng: Generator) -> list[tuple[Sequence[str], pl.DataFrame | None]]:  # noqa: FBT001
+def _blocks(target: Target, rng: Generator, *, near: bool) -> list[tuple[Sequence[str], pl.DataFrame | None]]:
     """What is moved in one round: every column once, alone or with others, and then the groups.
 
     A column that met the same partner twice would be given back.

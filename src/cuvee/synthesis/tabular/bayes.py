@@ -17,6 +17,7 @@ from cuvee.data.errors import ModelError
 from cuvee.numeric.quantiles import EDGE, locate
 from cuvee.synthesis.tabular.coding import Coding, Field, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
+from cuvee.synthesis.tabular.options import Least
 
 Floats = NDArray[np.float64]
 
@@ -148,9 +149,7 @@ class Bayes(Synthesizer):
     draws: int = Option(default=400, ge=10, le=100_000, description="Draws of each chain.")
     warmup: int = Option(default=200, ge=0, le=100_000, description="Draws before these, that are thrown away.")
     rows: int = Option(default=2_000, ge=20, description="Dependence is learned from at most this many rows.")
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> BayesLearned:
         if data.frame.width > WIDEST:

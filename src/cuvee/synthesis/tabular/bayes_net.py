@@ -17,6 +17,7 @@ from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.known import rows_drawn
+from cuvee.synthesis.tabular.options import Least
 
 if TYPE_CHECKING:
     from cuvee.numeric.bayes_net import Network
@@ -152,9 +153,7 @@ class BayesNet(Synthesizer):
     rows: int = Option(
         default=20_000, ge=100, description="The graph is looked for in at most this many rows, drawn at random."
     )
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> BayesNetLearned:
         if data.frame.width > WIDEST:

@@ -18,6 +18,7 @@ from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.evidence import Lines
 from cuvee.synthesis.tabular.known import rows_drawn
+from cuvee.synthesis.tabular.options import Least
 
 Codes = NDArray[np.int32]
 Soft = Mapping[int, NDArray[Any]]
@@ -175,9 +176,7 @@ class Circuit(Synthesizer):
     rows: int = Option(
         default=200_000, ge=100, description="Dependence is learned from at most this many rows, drawn at random."
     )
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> CircuitLearned:
         if data.frame.width > WIDEST:

@@ -39,6 +39,7 @@ from cuvee.synthesis.tabular.columns import (
     restore_columns,
 )
 from cuvee.synthesis.tabular.evidence import ask, evidence_of, rows_of
+from cuvee.synthesis.tabular.options import Least
 from cuvee.synthesis.tabular.ties import Tie
 
 WIDEST = 2_500
@@ -195,9 +196,7 @@ class Copula(Synthesizer):
     rows: int = Field(
         default=50_000, ge=100, description="Dependence is learned from at most this many rows, drawn at random."
     )
-    least: int = Field(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> CopulaLearned:
         table = only_table(data)

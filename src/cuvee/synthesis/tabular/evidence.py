@@ -289,7 +289,7 @@ def _range(codec: Codec) -> str:
     some = np.flatnonzero(codec.masses[codec.missing :] > 0) + codec.missing
     if not len(some):
         return "All its values are missing."
-    if codec.ordered and not codec.discrete:
+    if codec.ordered and (not codec.discrete or len(some) > 8):
         ends = codec.values(Placed(some[[0, -1]], np.array([0.0, 1 - 1e-9])), start=0, rng=rng)
         return f"It goes from {ends[0]} to {ends[1]}."
     values = codec.values(Placed(some[:8], np.full(min(len(some), 8), 0.5)), start=0, rng=rng)

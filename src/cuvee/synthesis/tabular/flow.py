@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ from cuvee.synthesis.tabular.networks import (
     scaled_epochs,
     thread_count,
 )
+from cuvee.synthesis.tabular.options import Budget, Device, Least, Rate, Rows
 from cuvee.synthesis.tabular.scores import Scores
 
 if TYPE_CHECKING:
@@ -149,15 +150,11 @@ class Flow(Synthesizer):
     epochs: int | None = Option(
         default=None, ge=1, le=10_000, description="How often rows are seen at most; None: as their number says."
     )
-    rate: float | None = Option(
-        default=None, gt=0, le=1, description="The highest learning rate; None: as the rows of a step say."
-    )
-    rows: int = Option(default=200_000, ge=100, description="At most this many rows are learned from, drawn at random.")
-    time_budget: float | None = Option(default=None, gt=0, description="Seconds that the fit may take, about.")
-    device: Literal["auto", "cpu", "cuda"] = Option(default="auto", description="Where the network learns.")
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    rate: Rate = None
+    rows: Rows = 200_000
+    time_budget: Budget = None
+    device: Device = "auto"
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> FlowLearned:
         need_torch("flow")

@@ -19,6 +19,7 @@ from cuvee.synthesis.tabular.generated import Cells, Generated, learn_correction
 from cuvee.synthesis.tabular.margins import Margins, fit_margins
 from cuvee.synthesis.tabular.mixed import Mixed
 from cuvee.synthesis.tabular.networks import HELD, need_torch, scaled_batch, scaled_epochs, with_weights
+from cuvee.synthesis.tabular.options import Budget, Device, Least, Rate, Rows
 from cuvee.synthesis.tabular.vae import batch_of
 
 if TYPE_CHECKING:
@@ -117,15 +118,11 @@ class Gan(Synthesizer):
     epochs: int | None = Option(
         default=None, ge=1, le=100_000, description="How often rows are seen at most; None: as their number says."
     )
-    rate: float | None = Option(
-        default=None, gt=0, le=1, description="The highest learning rate; None: as the rows of a step say."
-    )
-    rows: int = Option(default=200_000, ge=100, description="At most this many rows are learned from, drawn at random.")
-    time_budget: float | None = Option(default=None, gt=0, description="Seconds that the fit may take, about.")
-    device: Literal["auto", "cpu", "cuda"] = Option(default="auto", description="Where the networks learn.")
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    rate: Rate = None
+    rows: Rows = 200_000
+    time_budget: Budget = None
+    device: Device = "auto"
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> GanLearned:
         need_torch("gan")

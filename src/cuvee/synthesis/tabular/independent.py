@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import Field
 
 from cuvee.codec.codec import LEAST, masses_of
 from cuvee.core import Arrays, Asked, Learned, Method, Synthesizer, Watch, silent
@@ -27,6 +26,7 @@ from cuvee.synthesis.tabular.columns import (
     restore_columns,
 )
 from cuvee.synthesis.tabular.evidence import ask, evidence_of, rows_of
+from cuvee.synthesis.tabular.options import Least
 
 
 @final
@@ -100,9 +100,7 @@ class Independent(Synthesizer):
 
     learned: ClassVar[type[Learned]] = IndependentLearned
 
-    least: int = Field(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> IndependentLearned:
         table = only_table(data)

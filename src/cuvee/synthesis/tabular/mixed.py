@@ -29,6 +29,22 @@ FAR = 1e-5
 """Normal scores end where this share of the rows is left."""
 
 
+def parted(field: Field) -> tuple[Ints, Ints]:
+    """The category's code of each code of a field, (m,), and the codes that its number places, (rest,), in order.
+
+    With a number, the last code of the category says that it holds; a field of few values is a category alone.
+    """
+    m = len(field.masses)
+    places = field.ordered & (np.arange(m) >= field.missing) & ((field.masses < SPIKE) | (field.volumes != 1))
+    rest = np.flatnonzero(places)
+    if m - field.missing <= FEW or field.masses[rest].sum() <= 0:
+        return np.arange(m), rest[:0]
+    alone = np.flatnonzero(~places)
+    kinds = np.full(m, len(alone))
+    kinds[alone] = np.arange(len(alone))
+    return kinds, rest
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """One field as a network sees it.
@@ -51,14 +67,9 @@ class Part:
     @classmethod
     def of(cls, field: Field) -> Self:
         """How a field is split."""
-        m = len(field.masses)
-        places = field.ordered & (np.arange(m) >= field.missing) & ((field.masses < SPIKE) | (field.volumes != 1))
-        rest = np.flatnonzero(places)
-        if m - field.missing <= FEW or field.masses[rest].sum() <= 0:
-            return cls(np.arange(m), _groups(field.masses), field.masses, rest[:0], np.zeros(0))
-        alone = np.flatnonzero(~places)
-        kinds = np.full(m, len(alone))
-        kinds[alone] = np.arange(len(alone))
+        kinds, rest = parted(field)
+        if not len(rest):
+            return cls(kinds, _groups(field.masses), field.masses, rest, np.zeros(0))
         masses = np.asarray(np.bincount(kinds, weights=field.masses), np.float64)
         parts = field.masses[rest] / field.masses[rest].sum()
         return cls(kinds, np.arange(len(masses)), masses, rest, parts)

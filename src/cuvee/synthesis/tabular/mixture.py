@@ -17,6 +17,7 @@ from cuvee.data.errors import ModelError
 from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.columns import renumbered
 from cuvee.synthesis.tabular.known import rows_drawn_within
+from cuvee.synthesis.tabular.options import Least
 from cuvee.synthesis.tabular.parts import Part, parts_of
 
 if TYPE_CHECKING:
@@ -201,9 +202,7 @@ class Mixture(Synthesizer):
     rows: int = Option(
         default=50_000, ge=100, description="Classes are learned from at most this many rows, drawn at random."
     )
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> MixtureLearned:
         if data.frame.width > WIDEST:

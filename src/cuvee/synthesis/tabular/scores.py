@@ -8,14 +8,10 @@ from numpy.typing import NDArray
 
 from cuvee.numeric.quantiles import EDGE, cumulative, locate
 from cuvee.synthesis.tabular.coding import Field
+from cuvee.synthesis.tabular.mixed import parted
 
 Codes = NDArray[np.int32]
 Narrow = NDArray[np.float32]
-
-FEW = 12
-"""A field of no more values than this is a category, whatever their order."""
-SPIKE = 0.03
-"""A value that so many rows share is a code of the category: no noise is spent on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +41,10 @@ class Split:
     @classmethod
     def of(cls, number: int, field: Field) -> "Split":
         """How a field is split."""
-        m, ordered = len(field.masses), field.ordered
-        places = ordered & (np.arange(m) >= field.missing) & ((field.masses < SPIKE) | (field.volumes != 1))
-        rest = np.flatnonzero(places)
-        if m - field.missing <= FEW or field.masses[rest].sum() <= 0:
-            return cls(number, np.arange(m), field.masses, rest[:0], np.zeros(1), places[:0], ordered, field.missing)
-        alone = np.flatnonzero(~places)
-        kinds = np.full(m, len(alone))
-        kinds[alone] = np.arange(len(alone))
+        kinds, rest = parted(field)
+        if not len(rest):
+            none = np.zeros(0, np.bool_)
+            return cls(number, kinds, field.masses, rest, np.zeros(1), none, field.ordered, field.missing)
         masses, parts = np.bincount(kinds, field.masses).astype(np.float64), field.masses[rest]
         below, shared = cumulative(parts / parts.sum()), field.volumes[rest] == 1
         return cls(number, kinds, masses, rest, below, shared, ordered=False, missing=0)

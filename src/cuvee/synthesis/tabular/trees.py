@@ -18,6 +18,7 @@ from cuvee.synthesis.tabular.coding import Coding, fit_coding
 from cuvee.synthesis.tabular.correction import ROWS as CORRECTION_ROWS
 from cuvee.synthesis.tabular.correction import TIMES, Correction, fit_correction
 from cuvee.synthesis.tabular.layout import Layout
+from cuvee.synthesis.tabular.options import Least
 from cuvee.synthesis.tabular.repeats import find_repeats
 from cuvee.synthesis.tabular.trees_learned import TreesLearned, each
 
@@ -97,9 +98,7 @@ class Trees(Synthesizer):
     )
     correct: bool = Option(default=True, description="Whether to make good what a detector still sees.")
     time_budget: float | None = Option(default=None, gt=0, description="Seconds that the fit may take, about.")
-    least: int = Option(
-        default=LEAST, ge=LEAST, le=1000, description="A value that fewer rows share is never kept as it is."
-    )
+    least: Least = LEAST
 
     def fit(self, data: Dataset, *, rng: Generator, watch: Watch = silent) -> TreesLearned:
         coding = fit_coding(data, least=self.least, rng=rng, watch=watch)
