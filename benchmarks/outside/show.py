@@ -28,6 +28,7 @@ FIGURES: tuple[tuple[str, str | None, int], ...] = (
     ("other_linear", "ceiling_other_linear", 3),
     ("other_network", "ceiling_other_network", 3),
     ("fit_s", None, 1),
+    ("fit_cpu_s", None, 1),
     ("cold_s", None, 1),
     ("rows_per_s", None, 0),
     ("fit_peak_gb", None, 2),
