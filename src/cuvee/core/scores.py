@@ -47,6 +47,8 @@ class Score:
         verdict: What it means, in a sentence.
         passed: True fine, False a warning, None not assessed.
         detail: What is behind the figure, worst first: rows such as {"column": "age", "value": 0.98, "ceiling": 0.99}.
+        like: The synthetic rows are as near to train as a random sample of so many percent of train's rows, or None
+            where this can't be said.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Score:
     verdict: str
     passed: bool | None
     detail: tuple[Mapping[str, Any], ...] = ()
+    like: float | None = None
 
     @property
     def anchored(self) -> float | None:

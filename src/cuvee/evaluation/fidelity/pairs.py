@@ -192,9 +192,8 @@ def _summary(result: _Result, note: str) -> Score:
         f"the furthest off is {ordered[0]['left']} with {ordered[0]['right']} ({ordered[0]['value']:.3f}).{note}"
     )
     passed = value >= best - CLOSE or value >= floor + PASS_AT * (best - floor)
-    return Score(
-        "pairs", "fidelity", value, floor, ceiling, around(value, result.error), 1.0, verdict, passed, tuple(ordered)
-    )
+    interval, sample = around(value, result.error), _sample(1 - value, result)
+    return Score("pairs", "fidelity", value, floor, ceiling, interval, 1.0, verdict, passed, tuple(ordered), sample)
 
 
 def _percent(figure: float) -> str:
