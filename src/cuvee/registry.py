@@ -218,7 +218,19 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
         "utility": Entry(
             "cuvee.evaluation.utility.utility:Utility", "train on synthetic, test on real", "needs predict"
         ),
+        "targets": Entry(
+            "cuvee.evaluation.utility.targets:Targets",
+            "several targets, two learners, by which columns",
+            "needs a holdout",
+        ),
+        "coefficients": Entry(
+            "cuvee.evaluation.utility.coefficients:Coefficients", "regressions say the same", "needs a holdout"
+        ),
+        "queries": Entry(
+            "cuvee.evaluation.utility.queries:Queries", "your own SQL and regressions give the same", "needs queries"
+        ),
         "copies": Entry("cuvee.evaluation.privacy.copies:Copies", "rows that repeat training rows", "needs a holdout"),
+        "usual": Entry("cuvee.evaluation.usual:Usual", "figures of other tools under their usual names", "all but ids"),
     },
 }
 

@@ -284,6 +284,7 @@ def evaluate(
     train: str,
     holdout: str | None = None,
     predict: str | None = None,
+    query: Annotated[tuple[str, ...], Several] = (),
     metric: Annotated[tuple[str, ...], Several] = (),
     out: MaybeOut = None,
     seed: Seed = 0,
@@ -296,6 +297,7 @@ def evaluate(
         train: The real rows that the model was fitted on.
         holdout: Real rows that it did not see. Without them, privacy is not assessed.
         predict: The target that the data shall be useful for: a column, or one comparison ("arr_delay > 15").
+        query: What you will ask of the data: SQL over the table `data`, or a regression ("y ~ a + b"). Repeat for more.
         metric: Only this metric. Repeat for more.
         out: Write the report here (.html, .md or .json).
     """
@@ -306,7 +308,14 @@ def evaluate(
     fresh = None if holdout is None else verbs.read(holdout)
     with progress.drawn() as watch:
         scores = verbs.evaluate(
-            made, train=real, holdout=fresh, predict=predict, metrics=metric or None, seed=seed, watch=watch
+            made,
+            train=real,
+            holdout=fresh,
+            predict=predict,
+            queries=query,
+            metrics=metric or None,
+            seed=seed,
+            watch=watch,
         )
     if out is not None:
         from cuvee.reporting import report as make

@@ -26,10 +26,10 @@ from cuvee.core.plugins import (
     silent,
 )
 from cuvee.core.sampling import BLOCK, block_count, cores, in_order, thread_count
-from cuvee.core.scores import Metric, Score, Scores, Trial
+from cuvee.core.scores import Check, Family, Metric, Score, Scores, Trial
 
 __all__ = [
-    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Constraint", "Edge", "Event", "How",
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Check", "Constraint", "Edge", "Event", "Family", "How",
     "Learned", "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream",
     "Synthesizer", "Trial", "Watch", "as_asked", "block_count", "cores", "draw_asked", "in_order", "seconds_of",
     "silent", "thread_count",

@@ -12,6 +12,9 @@ from numpy.random import Generator
 from cuvee.core.plugins import Spec
 from cuvee.data.dataset import Dataset
 
+Family = Literal["fidelity", "utility", "privacy", "usual"]
+"""What a score speaks of; "usual" are figures of other tools under their names, shown and never judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -23,6 +26,8 @@ class Trial:
         synthetic: Synthetic rows.
         floor: Rows like train's with every column shuffled by itself, the naive generator; as many as `synthetic`.
         predict: The target column of utility, or None.
+        queries: What the user will ask of the data: SQL, or regressions such as "income ~ age + sex".
+        kept: What metrics have computed of the tables and share, by name.
     """
 
     train: Dataset
@@ -30,6 +35,8 @@ class Trial:
     synthetic: Dataset
     floor: Dataset
     predict: str | None = None
+    queries: tuple[str, ...] = ()
+    kept: dict[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Score:
     """
 
     name: str
-    family: Literal["fidelity", "utility", "privacy"]
+    family: Family
     value: float | None
     floor: float | None
     ceiling: float | None
@@ -74,13 +81,30 @@ class Score:
 class Metric(Spec, ABC):
     """A way to compare synthetic with real data."""
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]]
+    family: ClassVar[Family]
     gives: ClassVar[tuple[str, ...]] = ()
     """The names of its scores, where they are not its own name alone: a gate of a recipe may ask for them."""
 
     @abstractmethod
     def score(self, trial: Trial, *, rng: Generator) -> tuple[Score, ...]:
         """The figures of this trial. Order of rows and of columns does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether the metrics saw something that was planted into rows that are otherwise as good as real.
+
+    Attributes:
+        name: What was planted: "nothing", "copies" or "correlation".
+        family: The verdict that hangs on it.
+        seen: Whether the metrics did what they should; None where it could not be tried.
+        says: What was planted and what came of it, in a sentence.
+    """
+
+    name: str
+    family: Family
+    seen: bool | None
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,7 @@ class Scores:
         rows: Rows of train, holdout and synthetic.
         predict: The target of utility, or None.
         seed: The seed of the evaluation.
+        checks: The self-test: where the metrics fail it, the verdict is withheld.
     """
 
     scores: tuple[Score, ...]
@@ -99,6 +124,7 @@ class Scores:
     predict: str | None = None
     seed: int = 0
     version: int = field(default=1)
+    checks: tuple[Check, ...] = ()
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)
@@ -121,7 +147,8 @@ class Scores:
             score["interval"] = None if score["interval"] is None else tuple(score["interval"])
             score["detail"] = tuple(score["detail"])
         scores = tuple(Score(**score) for score in raw.pop("scores"))
-        return cls(scores=scores, **raw)
+        checks = tuple(Check(**check) for check in raw.pop("checks", ()))
+        return cls(scores=scores, checks=checks, **raw)
 
     def save(self, path: str | Path) -> None:
         """Write the scores as JSON."""

@@ -1,11 +1,13 @@
 """The trial: synthetic rows beside the rows that were learned from, untouched real rows, and a naive generator's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from cuvee.core import Trial
 from cuvee.data.dataset import Dataset
@@ -13,15 +15,24 @@ from cuvee.data.errors import SchemaError
 from cuvee.data.kinds import Kind
 from cuvee.data.names import did_you_mean
 from cuvee.data.schema import Schema
-from cuvee.learners.encode import Encoder, learn_encoder, reading
+from cuvee.learners.encode import Encoder, learn_encoder, reading, shuffled
 from cuvee.learners.target import parse_target
 from cuvee.numeric.intervals import named_rng
+
+Floats = NDArray[np.float64]
+Part = Literal["train", "holdout", "synthetic", "floor"]
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 def make_trial(
-    train: Dataset, holdout: Dataset | None, synthetic: Dataset, *, predict: str | None, rng: Generator
+    train: Dataset,
+    holdout: Dataset | None,
+    synthetic: Dataset,
+    *,
+    predict: str | None,
+    rng: Generator,
+    queries: Sequence[str] = (),
 ) -> Trial:
     """Put the tables beside each other: the same columns in the order of train, in dtypes that hold the values of all.
 
@@ -34,6 +45,7 @@ def make_trial(
         synthetic: One table of the same columns.
         predict: A column or a comparison (see `cuvee.learners.target`), or None.
         rng: For the floor.
+        queries: SQL and regressions that the user will ask of the data.
 
     Raises:
         SchemaError: A table is empty, or its columns or dtypes are not train's; all that differ are named.
@@ -54,7 +66,7 @@ def make_trial(
     schema = Schema(tables={name: train.meaning.model_copy(update={"foreign_keys": ()})})
     floor = _shuffle_columns(aligned["train"], aligned["synthetic"].height, kinds, rng)
     made = {part: Dataset({name: frame}, schema) for part, frame in {**aligned, "floor": floor}.items()}
-    return Trial(made["train"], made.get("holdout"), made["synthetic"], made["floor"], predict)
+    return Trial(made["train"], made.get("holdout"), made["synthetic"], made["floor"], predict, tuple(queries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,25 @@ class Compared:
     kinds: Mapping[str, Kind]
     encoder: Encoder
     left_out: tuple[str, ...]
+    _frames: Mapping[Part, pl.DataFrame]
+    _matrices: dict[Part, Floats] = field(default_factory=dict[Part, Floats], repr=False)
+
+    def matrix(self, part: Part) -> Floats:
+        """A part of the trial as numbers, (n, features), read-only: encoded once for all metrics."""
+        if part not in self._matrices:
+            made = self.encoder.matrix(self._frames[part])
+            made.flags.writeable = False
+            self._matrices[part] = made
+        return self._matrices[part]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that the trial has."""
+        return tuple(self._frames)
+
+    def sample(self, part: Part, rows: int, *, rng: Generator) -> pl.DataFrame:
+        """At most so many rows of a part, drawn at random; the order of its rows does not matter."""
+        return self._frames[part][shuffled(self.matrix(part), rng=rng)[:rows]]
 
     @property
     def note(self) -> str:
@@ -81,13 +112,23 @@ class Compared:
 
 
 def compare(trial: Trial) -> Compared:
-    """What of this trial is compared."""
+    """What of this trial is compared; found out once."""
+    if "compared" in trial.kept:
+        return trial.kept["compared"]
     kinds: dict[str, Kind] = {c: column.kind for c, column in trial.train.meaning.columns.items()}
     parts = (trial.train, trial.holdout, trial.synthetic)
     encoder = learn_encoder([part.frame for part in parts if part is not None], kinds)
-    return Compared(
-        {c: kinds[c] for c in encoder.readings}, encoder, tuple(c for c in sorted(kinds) if c not in encoder.readings)
-    )
+    left_out = tuple(c for c in sorted(kinds) if c not in encoder.readings)
+    named: dict[Part, Dataset | None] = {
+        "train": trial.train,
+        "holdout": trial.holdout,
+        "synthetic": trial.synthetic,
+        "floor": trial.floor,
+    }
+    frames: dict[Part, pl.DataFrame] = {name: data.frame for name, data in named.items() if data is not None}
+    compared = Compared({c: kinds[c] for c in encoder.readings}, encoder, left_out, frames)
+    trial.kept["compared"] = compared
+    return compared
 
 
 def _same_columns(wanted: Sequence[str], found: Sequence[str], part: str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cuvee.data.kinds import Kind
 from cuvee.learners.boosting import Boosting, Rounds, Task, fit_boosting
 from cuvee.learners.encode import Encoder, codes, learn_encoder, numbers, shuffled, words
+from cuvee.learners.linear import Linear, fit_linear, learn_design
 from cuvee.learners.target import Target
 from cuvee.numeric.intervals import around, poisson_weights
 from cuvee.numeric.ranking import r_squared, weighted_auc
@@ -48,10 +49,12 @@ class Outcome:
         value: The figure (see `FIGURES`).
         repeats: The same on bootstrap samples of the test rows, (REPEATS,); those of two outcomes of one test are
             paired.
+        gain: How much each column helped boosting, adding up to 1; nothing for a linear learner.
     """
 
     value: float
     repeats: Floats
+    gain: Mapping[str, float]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -96,24 +99,52 @@ class Exam:
             return f"the holdout has only {self.rows} rows with a known {self.target}"
         return None if len(np.unique(self._truth)) > 1 else f"{self.target} is the same in all holdout rows"
 
-    def sit(self, frame: pl.DataFrame, *, rng: Generator, rounds: Rounds | None = None) -> Outcome:
-        """Train on these rows (at most `ROWS_MAX`, a sample) and predict the test rows.
+    def sit(
+        self, frame: pl.DataFrame, *, rng: Generator, rounds: Rounds | None = None, rows: int = ROWS_MAX
+    ) -> Outcome:
+        """Train boosting on these rows (at most so many, a sample) and predict the test rows.
 
         Rows whose target is null are left out. Rows that do not differ in the target teach nothing, and score as a
         guess.
         """
+        taught = self._taught(frame, rows, rng)
+        if taught is None:
+            return self._guessed()
+        learner = fit_boosting(
+            taught.features,
+            taught.target,
+            task=taught.task,
+            categorical=self._encoder.categorical,
+            rounds=rounds or ROUNDS,
+        )
+        gain = dict.fromkeys((f.column for f in self._encoder.features), 0.0)
+        for feature, helped in zip(self._encoder.features, learner.gain, strict=True):
+            gain[feature.column] += float(helped)
+        return self._mark(self._guess(learner, taught.known), taught.known, gain)
+
+    def sit_linear(self, frame: pl.DataFrame, *, rng: Generator, rows: int = ROWS_MAX) -> Outcome:
+        """The same with linear regression of a number, and logistic regression of the rest."""
+        taught = self._taught(frame, rows, rng)
+        if taught is None:
+            return self._guessed()
+        design = learn_design(self._encoder, taught.features)
+        learner = fit_linear(taught.features, taught.target, task=taught.task, design=design)
+        return self._mark(self._guess(learner, taught.known), taught.known, {})
+
+    def _taught(self, frame: pl.DataFrame, rows: int, rng: Generator) -> "_Taught | None":
+        """What a learner learns from; None where the rows teach nothing."""
         features, truth = self._read(frame)
-        order = shuffled(np.column_stack([features, truth]), rng=rng)[:ROWS_MAX]
+        order = shuffled(np.column_stack([features, truth]), rng=rng)[:rows]
         features, truth = features[order], truth[order]
         known, coded = np.unique(truth, return_inverse=True)
         if len(known) < 2 or len(truth) < FEWEST:
-            return self._mark(np.zeros((self.rows, max(len(self._levels), 1))), np.zeros(0))
-        learned = truth if self.task == "number" else coded.astype(np.float64)
+            return None
+        target = truth if self.task == "number" else coded.astype(np.float64)
         task: Task = "yes_no" if self.task == "classes" and len(known) == 2 else self.task
-        learner = fit_boosting(
-            features, learned, task=task, categorical=self._encoder.categorical, rounds=rounds or ROUNDS
-        )
-        return self._mark(self._guess(learner, known), known)
+        return _Taught(features, target, task, known)
+
+    def _guessed(self) -> Outcome:
+        return self._mark(np.zeros((self.rows, max(len(self._levels), 1))), np.zeros(0), {})
 
     def _read(self, frame: pl.DataFrame) -> tuple[Floats, Floats]:
         """Features and target of the rows that have one."""
@@ -122,14 +153,14 @@ class Exam:
         truth = _truth(values.filter(kept), self.task, self._levels)
         return self._encoder.matrix(frame.filter(kept)), truth
 
-    def _guess(self, learner: Boosting, known: Floats) -> Floats:
+    def _guess(self, learner: Boosting | Linear, known: Floats) -> Floats:
         """The prediction of each test row, one column, or one for each class that was seen in training."""
         guess = learner.predict(self._features)
         if guess.ndim == 2:
             return guess
         return np.column_stack([1 - guess, guess]) if self.task == "classes" and len(known) == 2 else guess[:, None]
 
-    def _mark(self, guess: Floats, known: Floats) -> Outcome:
+    def _mark(self, guess: Floats, known: Floats, gain: Mapping[str, float]) -> Outcome:
         weights = np.vstack([np.ones(self.rows), self._weights])
         if self.task == "number":
             centre = np.full(self.rows, self._truth.mean())
@@ -144,7 +175,17 @@ class Exam:
                 for c in np.unique(self._truth)
             ]
             marks = np.mean(parts, axis=0)
-        return Outcome(float(marks[0]), marks[1:])
+        return Outcome(float(marks[0]), marks[1:], gain)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taught:
+    """Rows to learn from: features, a target of which classes are 0, 1, ..., and what those numbers stand for."""
+
+    features: Floats
+    target: Floats
+    task: Task
+    known: Floats
 
 
 def set_exam(

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+BINS = 8
+"""Bins of a number and levels of a category that stand alone."""
+
 _CHUNK = 16_384
 """Rows whose indicators are held at once; single precision counts exactly up to 16,777,216."""
 
@@ -37,6 +40,28 @@ def cramers_v(codes: NDArray[np.int64], levels: NDArray[np.int64]) -> NDArray[np
     best = np.minimum(size[:, None], size[None, :]) - 1
     value = np.sqrt(np.divide(corrected, best, out=np.zeros_like(corrected), where=best > 0))
     return np.clip((value + value.T) / 2, 0.0, 1.0)
+
+
+def small_codes(values: NDArray[np.float64], *, categorical: bool) -> NDArray[np.int64]:
+    """A column as small whole numbers for `cramers_v`, (n,): bins of about as many rows each, or the common levels.
+
+    Args:
+        values: (n,), NaN is a null, which has a code of its own.
+        categorical: Whether the numbers are codes of levels: of more than `BINS`, the rarer count as one.
+    """
+    missing = np.isnan(values)
+    known = values[~missing]
+    if not len(known):
+        return np.zeros(len(values), dtype=np.int64)
+    if categorical:
+        found, counts = np.unique(known, return_counts=True)
+        common = np.sort(found[np.lexsort((found, -counts))][:BINS])
+        place = np.clip(np.searchsorted(common, values), 0, len(common) - 1)
+        code = np.where(common[place] == values, place, BINS)
+    else:
+        edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+        code = np.searchsorted(edges, values, "right")
+    return np.where(missing, BINS + 1, code).astype(np.int64)
 
 
 def _joint(places: NDArray[np.int64], width: int) -> NDArray[np.float64]:

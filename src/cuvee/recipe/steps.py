@@ -198,6 +198,9 @@ class EvaluateStep(RandomStep):
         None, description="Real rows that it did not see; without them privacy is not assessed."
     )
     predict: Word | None = Field(None, description="A column, or one comparison such as arr_delay > 15.")
+    queries: tuple[Word, ...] = Field(
+        (), description="Your own SQL over the table data, or regressions (y ~ a + b): do they give the same?"
+    )
     metrics: tuple[Choice, ...] | None = Field(None, min_length=1, description="Which; all where it is left out.")
 
 

@@ -163,9 +163,15 @@ def _mix(step: MixStep, given: Given, seed: int | None, watch: Watch) -> Any:
 
 
 def _evaluate(step: EvaluateStep, given: Given, seed: int | None, watch: Watch) -> Any:
-    data = {"train": given["train"], "holdout": given.get("holdout")}
     return verbs.evaluate(
-        given["synthetic"], **data, predict=step.predict, metrics=step.metrics, seed=seed or 0, watch=watch
+        given["synthetic"],
+        train=given["train"],
+        holdout=given.get("holdout"),
+        predict=step.predict,
+        queries=step.queries,
+        metrics=step.metrics,
+        seed=seed or 0,
+        watch=watch,
     )
 
 

@@ -290,13 +290,15 @@ def _rounds(
     return model
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 (what a user may say, each by its name)
     synthetic: Any,
     *,
     train: Any,
     holdout: Any = None,
     predict: str | None = None,
+    queries: Sequence[str] = (),
     metrics: Sequence[str | Mapping[str, Any] | Metric] | None = None,
+    check: bool = True,
     seed: int = 0,
     watch: Watch = silent,
 ) -> Scores:
@@ -307,7 +309,11 @@ def evaluate(
         train: The real rows that the model saw.
         holdout: Real rows that it did not see; without them ceilings and privacy are not assessed.
         predict: Target of utility: a column, or one comparison such as "arr_delay > 15".
+        queries: What you will ask of the data: SQL over the table `data` ("select sex, avg(age) from data group by
+            sex"), or regressions ("income ~ age + sex"). Do they give the same on synthetic rows?
         metrics: Names or specs; None means all of the registry.
+        check: Whether copies and a destroyed correlation are planted into fresh real rows, to see whether the metrics
+            warn. Where they don't, the verdict of a report is withheld.
         seed: The same seed gives the same scores.
         watch: Told of progress.
 
@@ -321,6 +327,7 @@ def evaluate(
         dataset_of(synthetic),
         predict=predict,
         rng=rng,
+        queries=[queries] if isinstance(queries, str) else queries,
     )
     chosen = list(entries("metrics")) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     specs = {
@@ -328,7 +335,7 @@ def evaluate(
         for m in chosen
         for spec in [m if isinstance(m, Metric) else choose("metrics", m)]
     }
-    return judge(trial, specs, seed=seed, watch=watch)
+    return judge(trial, specs, seed=seed, watch=watch, check=check)
 
 
 def _stated(data: Dataset) -> Sequence[Any]:

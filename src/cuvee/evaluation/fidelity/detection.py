@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.fidelity.shape import measure
 from cuvee.evaluation.trial import Compared, compare
 from cuvee.learners.boosting import crossfit
@@ -41,7 +41,7 @@ class Detection(Metric):
     give synthetic rows away.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "fidelity"
+    family: ClassVar[Family] = "fidelity"
 
     rows_max: int = Field(20_000, ge=100, description="Rows of each side; of more, so many are drawn at random.")
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.trial import compare
 from cuvee.learners.encode import shuffled
 from cuvee.numeric.distances import at_other_size, expected_total_variation, size_ratio, total_variation
@@ -40,7 +40,7 @@ class Pairs(Metric):
     over rows of both tables.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "fidelity"
+    family: ClassVar[Family] = "fidelity"
 
     pairs_max: int = Field(2000, ge=1, description="Pairs compared; of more, so many are drawn at random.")
     rows_max: int = Field(

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.trial import compare
 from cuvee.numeric.distances import (
     KOLMOGOROV_MEAN,
@@ -38,7 +38,7 @@ class Shape(Metric):
     allows where there is no holdout.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "fidelity"
+    family: ClassVar[Family] = "fidelity"
 
     def score(self, trial: Trial, *, rng: Generator) -> tuple[Score, ...]:
         del rng  # nothing is sampled
@@ -47,8 +47,8 @@ class Shape(Metric):
         if not features:
             verdict = f"Not assessed: no column can be compared.{compared.note}"
             return (Score("shape", self.family, None, None, None, None, 1.0, verdict, None),)
-        train, synthetic = compared.encoder.matrix(trial.train.frame), compared.encoder.matrix(trial.synthetic.frame)
-        holdout = None if trial.holdout is None else compared.encoder.matrix(trial.holdout.frame)
+        train, synthetic = compared.matrix("train"), compared.matrix("synthetic")
+        holdout = None if trial.holdout is None else compared.matrix("holdout")
         gaps = [measure(train[:, i], synthetic[:, i], categorical=f.categorical) for i, f in features]
         rows = [
             {"column": f.column, "value": 1 - gap.distance, "ceiling": None, "by_chance": 1 - gap.expected}

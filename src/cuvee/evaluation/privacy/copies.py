@@ -13,7 +13,7 @@ copying explains).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import ClassVar, final
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.privacy.nearness import learn_space, neighbours
 from cuvee.evaluation.trial import Compared, compare
 from cuvee.learners.encode import shuffled
@@ -53,7 +53,7 @@ class Copies(Metric):
     leak that the run would have seen, and never say that data is private.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "privacy"
+    family: ClassVar[Family] = "privacy"
     gives: ClassVar[tuple[str, ...]] = ("exact_copies", "near_copies", "dcr_share")
 
     queries_max: int = Field(

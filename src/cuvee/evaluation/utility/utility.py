@@ -1,10 +1,10 @@
 """Utility: whether a learner that is trained on synthetic rows does as well on real ones as with real rows."""
 
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 from numpy.random import Generator
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.data.kinds import Kind
 from cuvee.evaluation.trial import compare
 from cuvee.learners.downstream import ROWS_MAX, TEST_MAX, Outcome, set_exam
@@ -28,7 +28,7 @@ class Utility(Metric):
     assessed.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "utility"
+    family: ClassVar[Family] = "utility"
 
     def score(self, trial: Trial, *, rng: Generator) -> tuple[Score, ...]:
         if trial.predict is None:
