@@ -29,8 +29,8 @@ from cuvee.core.sampling import BLOCK, block_count, cores, in_order, thread_coun
 from cuvee.core.scores import Check, Family, Metric, Score, Scores, Trial
 
 __all__ = [
-    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Check", "Constraint", "Edge", "Event", "Family", "How",
-    "Learned", "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec", "Stream",
-    "Synthesizer", "Trial", "Watch", "as_asked", "block_count", "cores", "draw_asked", "in_order", "seconds_of",
-    "silent", "thread_count",
+    "ARRAYS", "BLOCK", "FORMAT", "MANIFEST", "VERSION", "Arrays", "Asked", "Check", "Constraint", "Edge", "Event",
+    "Family", "How", "Learned", "Method", "Metric", "Model", "Proof", "Rule", "Score", "Scores", "Source", "Spec",
+    "Stream", "Synthesizer", "Trial", "Watch", "as_asked", "block_count", "cores", "draw_asked", "in_order",
+    "seconds_of", "silent", "thread_count",
 ]  # fmt: skip

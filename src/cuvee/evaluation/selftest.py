@@ -135,7 +135,3 @@ def _closest(trial: Trial) -> tuple[str, str, float] | None:
     names = [compared.encoder.features[p].column for p in places]
     strength = float(together[i, j])
     return (names[i], names[j], strength) if strength >= LOOSE else None
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names)

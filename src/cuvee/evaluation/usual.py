@@ -85,9 +85,11 @@ class Usual(Metric):
 
     def score(self, trial: Trial, *, rng: Generator) -> tuple[Score, ...]:
         compared = compare(trial)
-        matrices = {p: compared.matrix(p) for p in compared.parts}
+        matrices: dict[Part, Floats] = {p: compared.matrix(p) for p in compared.parts}
         figures: dict[str, Measure] = {**_shapes(compared), **_pairs(compared)}
-        found = {name: {p: measure(matrices, p) for p in matrices if p != "train"} for name, measure in figures.items()}
+        found: dict[str, dict[Part, float | None]] = {
+            name: {p: measure(matrices, p) for p in matrices if p != "train"} for name, measure in figures.items()
+        }
         found |= self._neighbours(trial, compared, rng)
         return tuple(_score(name, found.get(name, {}), compared.note) for name in SAYS)
 
@@ -98,10 +100,13 @@ class Usual(Metric):
             return {}
         real = [data.frame for data in (trial.train, trial.holdout) if data is not None]
         space = learn_space(real, trial.synthetic.frame, compared.encoder)
-        points = {p: space.points(compared.sample(p, size, rng=rng)).astype(np.float64) for p in compared.parts}
+        points: dict[Part, Floats] = {
+            p: space.points(compared.sample(p, size, rng=rng)).astype(np.float64) for p in compared.parts
+        }
         out: dict[str, dict[Part, float | None]] = {}
         closest: dict[Part, float] = {}
-        for p in [p for p in compared.parts if p != "train"]:
+        others: list[Part] = [p for p in compared.parts if p != "train"]
+        for p in others:
             figures, closest[p] = _near(points["train"], points[p])
             for name, value in figures.items():
                 out.setdefault(name, {})[p] = value

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from cuvee.reporting.charts import CLASSES, column_chart, curve_chart, heat_chart, training_chart
+from cuvee.reporting.evidence_charts import cloud_chart, tail_chart
 from cuvee.reporting.simulated import events_of, outputs_of
 from cuvee.reporting.svg import draw
 from cuvee.reporting.verdict import METRICS, RULE, title
@@ -35,6 +36,8 @@ def page(data: Mapping[str, Any]) -> str:
             worst=ranked[:10],
             hidden=[c for c in data["columns"] if c["form"] == "hidden"],
             heat=_heat_figure(data["pairs"]),
+            clouds=_cloud_figures(data["projection"]),
+            tail=_tail_figure(data["scores"]),
             drivers=drivers,
             driver_bars=_driver_bars(drivers),
             mixes=[(m, _curve_figure(m)) for m in data["mixes"]],
@@ -43,6 +46,7 @@ def page(data: Mapping[str, Any]) -> str:
             blends=[(b, _graph_figure(b["graph"])) for b in data["blends"]],
             models=[(m, _graph_figure(m["graph"], directed=True)) for m in data["models"]],
             families=_families(data["scores"]),
+            targets=next((s["detail"] for s in data["scores"] if s["name"] == "targets"), []),
         )
     )
 
@@ -145,7 +149,7 @@ def _usual_worst(best: float, farthest: float) -> float:
 
 
 def _families(scores: list[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    return {f: [s for s in scores if s["family"] == f] for f in ("fidelity", "utility", "privacy")}
+    return {f: [s for s in scores if s["family"] == f] for f in ("fidelity", "utility", "privacy", "usual")}
 
 
 def _column_figure(column: Mapping[str, Any]) -> Markup | None:
@@ -175,6 +179,33 @@ def _heat_figure(pairs: Mapping[str, Any] | None) -> Markup | None:
         f"{short(worst['left'], 40)} with {short(worst['right'], 40)}, {number(worst['difference'])}."
     )
     return draw(heat_chart(names, difference), label=label, style="chart wide")
+
+
+def _cloud_figures(projection: Mapping[str, Any] | None) -> list[tuple[str, Markup]]:
+    """One plane for each side."""
+    if projection is None:
+        return []
+    most = max((share for side in projection["sides"] for *_, share in side["shares"]), default=1.0)
+    axes = " and ".join(listed([short(c, 30) for c in names], 3) for names in projection["axes"])
+    return [
+        (
+            side["name"],
+            draw(
+                cloud_chart(side, projection["cells"], most),
+                label=f"Where {side['name']} rows lie on the plane of {axes}: {len(side['shares'])} cells.",
+            ),
+        )
+        for side in projection["sides"]
+    ]
+
+
+def _tail_figure(scores: list[Mapping[str, Any]]) -> Markup | None:
+    """The distances of the nearest rows, of the score that tells them."""
+    rows = [r for s in scores if s["name"] == "near_copies" for r in s["detail"] if "share" in r and "holdout" in r]
+    if len(rows) < 3:
+        return None
+    label = "Distance to the nearest training row, from the nearest thousandth of rows to half of them."
+    return draw(tail_chart(rows), label=label, style="chart curve")
 
 
 def _curve_figure(mix: Mapping[str, Any]) -> Markup | None:

@@ -22,6 +22,7 @@ from cuvee.data.dataset import Dataset
 from cuvee.reporting.compare import compare, missing, pairs
 from cuvee.reporting.graph import column_graph, graph_summary
 from cuvee.reporting.material import ORIGIN, Material, mixed_data
+from cuvee.reporting.projection import project
 from cuvee.reporting.simulated import simulation_summary
 from cuvee.reporting.verdict import answers
 
@@ -33,7 +34,7 @@ EPOCHS = 200
 
 _DETAIL_KEYS = (
     "column", "left", "right", "columns", "group", "value", "floor", "ceiling", "real", "synthetic", "difference",
-    "share", "importance", "metric", "train", "holdout", "rows", "low", "high",
+    "share", "importance", "metric", "train", "holdout", "rows", "low", "high", "alarm", "says",
 )  # fmt: skip
 _LIBRARIES = ("cuvee", "polars", "numpy", "scipy", "scikit-learn", "lightgbm", "duckdb", "pyarrow")
 _SECRET = re.compile(r"(?<=://)[^/\s'\"@]*@")
@@ -55,10 +56,12 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "rows": _rows(material),
         "verdict": [] if material.scores is None else [a.plain() for a in answers(material.scores)],
         "scores": [] if material.scores is None else [_score(s) for s in material.scores.scores],
+        "checks": [] if material.scores is None else [asdict(c) for c in material.scores.checks],
         "predict": None if material.scores is None else material.scores.predict,
         "columns": [d.plain() for d in shown],
         "missing": missing(material.real, material.synthetic) if material.real and material.synthetic else [],
         "pairs": pairs(shown),
+        "projection": _projection(material),
         "mixes": [_mix(name, value) for name, value in material.mixes],
         "blends": blends,
         "models": [_model(name, model, material.synthetic, rng=rng) for name, model in material.models],
@@ -69,6 +72,18 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "versions": _versions(),
     }
     return finite(data)
+
+
+def _projection(material: Material) -> dict[str, Any] | None:
+    """Where real, synthetic and mixed rows lie; of single tables alone."""
+    real, synthetic = material.real, material.synthetic
+    if real is None or synthetic is None or len(real) != 1 or len(synthetic) != 1:
+        return None
+    mixes = [mixed_data(value) for _, value in material.mixes]
+    others = {"synthetic": synthetic}
+    if mixes and len(mixes[0]) == 1:
+        others["mixed"] = mixes[0]
+    return project(real, others)
 
 
 def finite(value: Any) -> Any:
@@ -123,6 +138,7 @@ def _score(score: Score) -> dict[str, Any]:
         "anchored": score.anchored,
         "verdict": score.verdict,
         "passed": score.passed,
+        "like": score.like,
         "detail": [{k: row[k] for k in _DETAIL_KEYS if k in row} for row in score.detail[:DETAIL]],
     }
 

@@ -13,7 +13,8 @@ RULE = (
     "Each figure is judged against what independent columns reach (the floor) and what untouched real rows reach (the "
     "ceiling). Yes: every figure that was assessed is fine. In part: some are not, or are at least half way to real "
     "rows. No: none is. For safety a single figure that is not fine is a warning. Not assessed: something was missing "
-    "that the judgement needs."
+    "that the judgement needs. Withheld: what was planted into fresh real rows was not seen, so the figures can't be "
+    "trusted on this data."
 )
 
 METRICS = {
@@ -21,6 +22,13 @@ METRICS = {
     "pairs": ("Pairs", "How well each pair of columns goes together as in the real rows"),
     "detection": ("Detection", "How well a classifier tells synthetic rows from real ones"),
     "utility": ("Utility", "How well a model trained on synthetic rows predicts real ones"),
+    "targets": (
+        "Further targets",
+        "What synthetic rows teach of several columns, as a share of what real rows teach, with two kinds of models",
+    ),
+    "importance": ("Importance", "How much of the importance of columns to a model is the same"),
+    "coefficients": ("Coefficients", "How much the intervals of regression coefficients overlap"),
+    "queries": ("Your queries", "The share of figures that your own queries and regressions give alike"),
     "exact_copies": ("Exact copies", "Synthetic rows that equal a row the model saw"),
     "near_copies": (
         "Near copies",
@@ -113,10 +121,14 @@ def title(metric: str) -> str:
 
 def _answer(scores: Scores, family: str, question: str, words: dict[State, tuple[str, str]]) -> Answer:
     own = [s for s in scores.scores if s.family == family]
+    because = tuple((title(s.name), s.verdict) for s in own)
+    blind = [c for c in scores.checks if c.family == family and c.name != "nothing" and c.seen is False]
+    if blind:
+        said = f"The figures did not see what was planted into this data, so they can't judge it. {blind[0].says}"
+        return Answer(family, question, "none", "Withheld", said, because)
     state = _state(own)
     failed = listed([title(s.name).lower() for s in own if s.passed is False])
     word, sentence = words[state]
-    because = tuple((title(s.name), s.verdict) for s in own)
     return Answer(
         family, question, state, word, sentence.format(failed=failed, missing=_missing(scores, family)), because
     )

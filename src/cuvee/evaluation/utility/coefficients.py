@@ -59,7 +59,7 @@ class Coefficients(Metric):
         size = min(self.rows_max, *(len(compared.matrix(p)) for p in compared.parts))
         if size < FEWEST:
             return (_unknown(f"a table has fewer than {FEWEST} rows"),)
-        tables = {part: compared.sample(part, size, rng=rng) for part in compared.parts}
+        tables: dict[Part, pl.DataFrame] = {part: compared.sample(part, size, rng=rng) for part in compared.parts}
         done: list[_Regressed] = []
         for target in targets_of(trial, compared, self.automatic):
             found = _regress(target, tables, compared)

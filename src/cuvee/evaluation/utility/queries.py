@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -64,14 +65,14 @@ class Queries(Metric):
             return ()
         compared = compare(trial)
         size = min(len(compared.matrix(part)) for part in compared.parts)
-        tables = {part: compared.sample(part, size, rng=rng) for part in compared.parts}
+        tables: dict[Part, pl.DataFrame] = {part: compared.sample(part, size, rng=rng) for part in compared.parts}
         kinds: dict[str, Kind] = {c: column.kind for c, column in trial.train.meaning.columns.items()}
         answers: list[_Answer] = []
         for text in trial.queries:
             asked = _regression(text, kinds, tables["train"]) or _sql(text, trial.train.name)
             real = asked(tables["train"])
             drawn = [asked(tables["train"][rng.integers(0, size, size)]) for _ in range(self.repeats)]
-            others = {part: asked(table) for part, table in tables.items() if part != "train"}
+            others: dict[Part, Cells] = {part: asked(table) for part, table in tables.items() if part != "train"}
             answers += list(_compared(text, real, drawn, others))
         return (_summary(answers, len(trial.queries), size, compared.note),)
 
@@ -91,7 +92,7 @@ class _Answer:
         if other is None or self.real is None:
             return False
         gap = abs(other - self.real)
-        return gap <= max(LARGE * np.sqrt(2) * self.error, NEAR * abs(self.real))
+        return gap <= max(LARGE * sqrt(2) * self.error, NEAR * abs(self.real))
 
 
 def _compared(text: str, real: Cells, drawn: Sequence[Cells], others: dict[Part, Cells]) -> Iterator[_Answer]:
