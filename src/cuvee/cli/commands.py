@@ -287,6 +287,7 @@ def evaluate(
     query: Annotated[tuple[str, ...], Several] = (),
     metric: Annotated[tuple[str, ...], Several] = (),
     out: MaybeOut = None,
+    shareable: MaybeOut = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -300,6 +301,7 @@ def evaluate(
         query: What you will ask of the data: SQL over the table `data`, or a regression ("y ~ a + b"). Repeat for more.
         metric: Only this metric. Repeat for more.
         out: Write the report here (.html, .md or .json).
+        shareable: Write a report here that may leave the house: nothing of the real rows but what it declares.
     """
     from cuvee import verbs
     from cuvee.cli import progress, show
@@ -321,6 +323,10 @@ def evaluate(
         from cuvee.reporting import report as make
 
         make(scores, train=real, holdout=fresh, synthetic=made, seed=seed).save(out)
+    if shareable is not None:
+        from cuvee.reporting import report as make
+
+        make(scores, synthetic=made, shareable=True, seed=seed).save(shareable)
     if json:
         from json import loads
 
@@ -339,5 +345,6 @@ def evaluate(
         ],
         ("score", "value", "independent_columns", "real_holdout", "verdict"),
     )
-    if out is not None:
-        show.line(f"written: {out}")
+    for written in (out, shareable):
+        if written is not None:
+            show.line(f"written: {written}")

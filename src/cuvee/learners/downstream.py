@@ -189,7 +189,13 @@ class _Taught:
 
 
 def set_exam(
-    target: Target, kinds: Mapping[str, Kind], test: pl.DataFrame, others: tuple[pl.DataFrame, ...], *, rng: Generator
+    target: Target,
+    kinds: Mapping[str, Kind],
+    test: pl.DataFrame,
+    others: tuple[pl.DataFrame, ...],
+    *,
+    rng: Generator,
+    rows: int = TEST_MAX,
 ) -> Exam:
     """The test that real rows make.
 
@@ -199,6 +205,7 @@ def set_exam(
         test: Real rows that no learner saw.
         others: All tables that will be learned from; the first is real, and decides the task and the classes.
         rng: For the bootstrap of test rows.
+        rows: At most so many rows are tested on, a sample.
     """
     encoder = learn_encoder((test, *others), kinds, without=(target.column,))
     known = target.of(others[0]).drop_nulls()
@@ -207,7 +214,7 @@ def set_exam(
     values = target.of(test)
     kept = values.is_not_null()
     truth, features = _truth(values.filter(kept), task, levels), encoder.matrix(test.filter(kept))
-    order = shuffled(np.column_stack([features, truth]), rng=rng)[:TEST_MAX]
+    order = shuffled(np.column_stack([features, truth]), rng=rng)[:rows]
     weights = poisson_weights(len(order), repeats=REPEATS, rng=rng)
     return Exam(target, task, len(order), encoder, levels, features[order], truth[order], weights)
 

@@ -51,18 +51,19 @@ def least_squares(features: Floats, target: Floats) -> Fit:
     return Fit(coefficients, np.sqrt(np.maximum(np.diag(spread), 0)))
 
 
-def logistic(features: Floats, target: Floats) -> Fit:
+def logistic(features: Floats, target: Floats, *, start: Floats | None = None) -> Fit:
     """Logistic regression by Newton's method, with standard errors from the curvature.
 
     Args:
         features: (n, features), the constant among them, in like units.
         target: (n,), 0 or 1.
+        start: (features,), coefficients of similar rows, from where fewer steps are needed.
 
     Source: iteratively reweighted least squares, McCullagh and Nelder (1989), section 4.4; a step that does not lower
     the penalised deviance is halved.
     """
     width = features.shape[1]
-    coefficients = np.zeros(width)
+    coefficients = np.zeros(width) if start is None else start
     now = _deviance(features, target, coefficients)
     for _ in range(STEPS):
         chance = _chance(features @ coefficients)

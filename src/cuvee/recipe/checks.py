@@ -231,7 +231,8 @@ def _files(parts: Outline, places: Places, folder: Path) -> Iterator[Problem]:
     saves = [
         (("steps", n, "save"), s.save, s.gives) for n, s in parts.steps.items() if s is not None and s.save is not None
     ]
-    report = [] if parts.report is None else [(("report", "save"), parts.report.save, "report")]
+    pages = {} if parts.report is None else {"save": parts.report.save, "shareable": parts.report.shareable}
+    report = [(("report", key), path, "report") for key, path in pages.items() if path is not None]
     for where, save, gives in (*saves, *report):
         path = _path(save, folder)
         if path in taken:

@@ -56,6 +56,9 @@ class ReportSpec(Spec):
     """The page that shows the run, and the gates."""
 
     save: Word = Field("report.html", description="Where to write it, beside the recipe.")
+    shareable: Word | None = Field(
+        None, description="Where to write a page that may leave the house: of the real rows only what it declares."
+    )
     title: Word | None = Field(None, description="Its title.")
     fail_if: Mapping[str, Condition] = Field({}, description="By score: when the run fails (exit code 3).")
 

@@ -95,6 +95,7 @@ def _finished(made: Run, job: Job) -> Run:
     if report is None:
         return replace(made, written=written)
     path = recipe.folder / report.save
+    pages = (path,) if report.shareable is None else (path, recipe.folder / report.shareable)
     key = key_of({
         "report": report.model_dump(mode="json"),
         "text": recipe.text,
@@ -104,19 +105,20 @@ def _finished(made: Run, job: Job) -> Run:
     try:
         judged = {n: made.values[n] for n, s in recipe.steps.items() if isinstance(s, EvaluateStep) and report.fail_if}
         made = replace(made, gates=judge_gates(report.fail_if, judged))
-        if job.forced or job.store.written(path) != key:
-            _write_report(made, path, job.watch)
-            job.store.note(path, key)
+        for page in pages:
+            if job.forced or job.store.written(page) != key:
+                _write_report(made, page, job.watch, shareable=page != path)
+                job.store.note(page, key)
     except KeyboardInterrupt:
         raise Interrupted(tuple(record.name for record in made.steps), "report") from None
     except CuveeError as error:
         raise job.told(error, ("report",)) from None
-    return replace(made, written=(*written, path))
+    return replace(made, written=(*written, *pages))
 
 
-def _write_report(made: Run, path: Path, watch: Watch) -> None:
+def _write_report(made: Run, path: Path, watch: Watch, *, shareable: bool) -> None:
     watch(Event("report", 0, 0, path.name))
     module, _, name = REPORT.partition(":")
     path.parent.mkdir(parents=True, exist_ok=True)
-    getattr(import_module(module), name)(made).save(path)
+    getattr(import_module(module), name)(made, shareable=shareable).save(path)
     watch(Event("report", 1, 1))

@@ -21,6 +21,7 @@ def report(
     holdout: Any = None,
     synthetic: Any = None,
     predict: str | None = None,
+    shareable: bool = False,
     seed: int = 0,
 ) -> Report:
     """One self-contained page of what was made and what it is worth: summaries only, never a row of real data.
@@ -33,6 +34,8 @@ def report(
         holdout: Real rows that it did not see; without them ceilings and safety are not assessed.
         synthetic: Synthetic rows. With real ones and no scores among the values, they are evaluated here.
         predict: Target of usefulness: a column, or one comparison such as "arr_delay > 15".
+        shareable: Whether the page may leave the house: it is made of the synthetic rows and of what
+            `reporting.shareable.DECLARED` names; the real rows are not opened, so they must have been evaluated before.
         seed: The same seed and values give the same bytes.
 
     Raises:
@@ -44,8 +47,13 @@ def report(
             "rows."
         )
     material = gather(values)
+    if shareable and any(data is not None for data in (real, train, holdout)):
+        raise CuveeError(
+            "A shareable report is made without the real rows. Evaluate first, and give the scores: "
+            "cuvee.report(scores, synthetic=rows, shareable=True)"
+        )
     material = completed(
         material, real=real, train=train, holdout=holdout, synthetic=synthetic, predict=predict, seed=seed
     )
-    data = summarise(material, title=title, rng=np.random.default_rng(seed))
+    data = summarise(material, title=title, rng=np.random.default_rng(seed), shareable=shareable)
     return Report(page(data), data)

@@ -23,6 +23,8 @@ _GRAPH = (760, 560)
 def page(data: Mapping[str, Any]) -> str:
     """The page of a summary (see `summary.summarise`)."""
     ranked = sorted((c for c in data["columns"] if c["difference"] is not None), key=lambda c: -c["difference"])
+    if data["declared"]:
+        ranked = [c for c in data["columns"] if c["form"] != "hidden"]
     drawn = [(c, _column_figure(c)) for c in ranked[:DRAWN]]
     drivers = next((s for s in data["scores"] if s["name"] == "detection" and s["detail"]), None)
     return (
@@ -33,7 +35,7 @@ def page(data: Mapping[str, Any]) -> str:
             first=drawn[:FIRST],
             more=drawn[FIRST:],
             tabled=ranked[DRAWN:],
-            worst=ranked[:10],
+            worst=[] if data["declared"] else ranked[:10],
             hidden=[c for c in data["columns"] if c["form"] == "hidden"],
             heat=_heat_figure(data["pairs"]),
             clouds=_cloud_figures(data["projection"]),
@@ -153,6 +155,8 @@ def _families(scores: list[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
 
 
 def _column_figure(column: Mapping[str, Any]) -> Markup | None:
+    if column["nulls"][0] is None:
+        return _lone_figure(column)
     spec = column_chart(column)
     if spec is None:
         return None
@@ -164,6 +168,16 @@ def _column_figure(column: Mapping[str, Any]) -> Markup | None:
     form = "bins" if column["form"] == "bins" else "categories"
     label = f"Shares of rows in {len(column['bars'])} {form} of {short(column['column'], 60)}, real and synthetic."
     return draw(spec, label=f"{label} They differ by {percent(column['difference'])}.{nulls}")
+
+
+def _lone_figure(column: Mapping[str, Any]) -> Markup | None:
+    """A column of which only the synthetic side is known: filled, in its own colour."""
+    bars = [dict(b, real=b["synthetic"]) for b in column["bars"]]
+    spec = column_chart(dict(column, bars=bars, nulls=[column["nulls"][1]] * 2))
+    if spec is None:
+        return None
+    label = f"Shares of synthetic rows in {len(bars)} bins or categories of {short(column['column'], 60)}."
+    return Markup(draw(spec, label=label).replace("var(--real)", "var(--heat2)"))  # noqa: S704 (our own drawing)
 
 
 def _heat_figure(pairs: Mapping[str, Any] | None) -> Markup | None:

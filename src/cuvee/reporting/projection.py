@@ -31,7 +31,7 @@ NAMED = 3
 def project(real: Dataset, others: Mapping[str, Dataset]) -> dict[str, Any] | None:
     """Where the rows of each side lie on the two main axes of the real rows; None where there are too few, or no axes.
 
-    A cell holds the share of a side's rows. Cells with fewer than five real rows are left out of the real side.
+    A cell holds the share of a side's rows; one with fewer than five rows is left out.
 
     Args:
         real: One table; the axes are its first two principal components (numbers in units of their spread, flags of
@@ -67,10 +67,7 @@ def project(real: Dataset, others: Mapping[str, Dataset]) -> dict[str, Any] | No
         "explained": [float(s**2) / total for s in strengths[:2]],
         "axes": [_named(axis, design.columns[1:]) for axis in axes],
         "cells": list(CELLS),
-        "sides": [
-            {"name": name, "rows": tables[name].height, **_cells(rows, ends, least=FEW if name == "real" else 1)}
-            for name, rows in placed.items()
-        ],
+        "sides": [{"name": name, "rows": tables[name].height, **_cells(rows, ends)} for name, rows in placed.items()],
     }
 
 
@@ -90,12 +87,12 @@ def _named(axis: Floats, columns: tuple[str, ...]) -> list[str]:
     return sorted(weights, key=lambda c: (-weights[c], c))[:NAMED]
 
 
-def _cells(rows: Floats, ends: Floats, *, least: int) -> dict[str, Any]:
+def _cells(rows: Floats, ends: Floats) -> dict[str, Any]:
     """The share of rows in each cell that holds enough, as [column, row, share], and the share outside the plane."""
     inside = ((rows >= ends[0]) & (rows <= ends[1])).all(axis=1)
     size = np.array(CELLS)
     place = np.minimum(((rows[inside] - ends[0]) / (ends[1] - ends[0]) * size).astype(np.int64), size - 1)
     counts = np.bincount(place[:, 1] * CELLS[0] + place[:, 0], minlength=CELLS[0] * CELLS[1])
-    kept = np.flatnonzero(counts >= least)
+    kept = np.flatnonzero(counts >= FEW)
     shares = [[int(k % CELLS[0]), int(k // CELLS[0]), round(float(counts[k]) / len(rows), 6)] for k in kept]
     return {"shares": shares, "outside": round(float(1 - inside.mean()), 4)}

@@ -23,6 +23,7 @@ from cuvee.reporting.compare import compare, missing, pairs
 from cuvee.reporting.graph import column_graph, graph_summary
 from cuvee.reporting.material import ORIGIN, Material, mixed_data
 from cuvee.reporting.projection import project
+from cuvee.reporting.shareable import DECLARED, declared, of_synthetic, plain_columns, plain_model
 from cuvee.reporting.simulated import simulation_summary
 from cuvee.reporting.verdict import answers
 
@@ -40,19 +41,22 @@ _LIBRARIES = ("cuvee", "polars", "numpy", "scipy", "scikit-learn", "lightgbm", "
 _SECRET = re.compile(r"(?<=://)[^/\s'\"@]*@")
 
 
-def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[str, Any]:
+def summarise(material: Material, *, title: str | None, rng: Generator, shareable: bool = False) -> dict[str, Any]:
     """The report as JSON values.
 
     Args:
         material: What was given.
         title: Title of the page, or None for one that says what was compared.
         rng: Where the layout of a graph starts.
+        shareable: Whether only what is declared safe is kept, made without the real rows (see `shareable`).
     """
+    material = of_synthetic(material) if shareable else material
     shown = compare(material.real, material.synthetic) if material.real and material.synthetic else ()
     blends = [_blend(name, blend, rng=rng) for name, blend in material.blends]
     data: dict[str, Any] = {
         "version": VERSION,
         "title": title or _title(material),
+        "declared": [],
         "rows": _rows(material),
         "verdict": [] if material.scores is None else [a.plain() for a in answers(material.scores)],
         "scores": [] if material.scores is None else [_score(s) for s in material.scores.scores],
@@ -71,7 +75,22 @@ def summarise(material: Material, *, title: str | None, rng: Generator) -> dict[
         "gates": _gates(material),
         "versions": _versions(),
     }
-    return finite(data)
+    return finite(data | _declared(data, material) if shareable else data)
+
+
+def _declared(data: Mapping[str, Any], material: Material) -> dict[str, Any]:
+    """What takes the place of figures of real rows in a shareable report."""
+    made = 0 if material.synthetic is None else sum(f.height for f in material.synthetic.tables.values())
+    models = zip(data["models"], material.models, strict=True)
+    return {
+        **declared(material.scores),
+        "columns": plain_columns(data["columns"], made),
+        "missing": [],
+        "pairs": None,
+        "projection": None,
+        "models": [plain_model(told, model) for told, (_, model) in models],
+        "declared": list(DECLARED),
+    }
 
 
 def _projection(material: Material) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ class Coefficients(Metric):
     family: ClassVar[Family] = "utility"
 
     automatic: int = Field(3, ge=0, le=20, description="Targets chosen beside the named one.")
-    rows_max: int = Field(10_000, ge=FEWEST, description="Rows of each table; of more, so many are drawn at random.")
+    rows_max: int = Field(6000, ge=FEWEST, description="Rows of each table; of more, so many are drawn at random.")
 
     def score(self, trial: Trial, *, rng: Generator) -> tuple[Score, ...]:
         if trial.holdout is None:
@@ -117,6 +117,7 @@ def _regress(target: Target, tables: Mapping[Part, pl.DataFrame], compared: Comp
     chosen = (known if task == "yes_no" else known.mode()).sort()[-1]
     design: Design | None = None
     fits: dict[Part, Fit] = {}
+    start: Floats | None = None
     for name, frame in tables.items():
         values = target.of(frame)
         kept = values.is_not_null()
@@ -128,7 +129,8 @@ def _regress(target: Target, tables: Mapping[Part, pl.DataFrame], compared: Comp
             fits[name] = _line(design.matrix(features), numbers(values.filter(kept)))
         else:
             truth = (words(values.filter(kept)) == chosen).to_numpy().astype(np.float64)
-            fits[name] = logistic(design.matrix(features), truth)
+            fits[name] = logistic(design.matrix(features), truth, start=start)
+            start = fits[name].coefficients
     said = str(target) if task != "classes" else f"{target} = {chosen}"
     return None if design is None or len(design.names) < 2 else _Regressed(said, design, fits)
 

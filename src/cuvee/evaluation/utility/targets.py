@@ -25,6 +25,9 @@ ROUNDS = Rounds(trees=60, rate=0.12)
 FLOORS = {"R²": 0.0, "AUC": 0.5, "macro AUC": 0.5}
 """What a learner reaches that knows nothing: the value of shuffled columns, up to chance."""
 
+TESTED = 6000
+"""At most so many holdout rows are tested on: the interval is that of several targets together."""
+
 LEARNABLE = 0.03
 """A target of which real rows do not surely teach this much is left out."""
 
@@ -61,7 +64,7 @@ class Targets(Metric):
         tables = (trial.train.frame, trial.synthetic.frame)
         done: list[_Done] = []
         for target in targets_of(trial, compared, self.automatic):
-            exam = set_exam(target, kinds, trial.holdout.frame, tables, rng=rng)
+            exam = set_exam(target, kinds, trial.holdout.frame, tables, rng=rng, rows=TESTED)
             if exam.obstacle is None:
                 done += self._sat(exam, target, trial, rng)
         learnable = [d for d in done if d.real.interval[0] - d.floor >= LEARNABLE]
