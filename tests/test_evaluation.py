@@ -22,6 +22,9 @@ from cuvee.evaluation.fidelity.shape import Shape
 from cuvee.evaluation.judge import judge
 from cuvee.evaluation.privacy.copies import Copies
 from cuvee.evaluation.trial import make_trial
+from cuvee.evaluation.usual import Usual
+from cuvee.evaluation.utility.coefficients import Coefficients
+from cuvee.evaluation.utility.targets import Targets
 from cuvee.evaluation.utility.utility import Utility
 
 METRICS: Mapping[str, Metric] = {
@@ -30,6 +33,9 @@ METRICS: Mapping[str, Metric] = {
     "detection": Detection(),
     "copies": Copies(),
     "utility": Utility(),
+    "targets": Targets(),
+    "coefficients": Coefficients(),
+    "usual": Usual(),
 }
 KINDS = {"age": "number", "pay": "number", "job": "category", "town": "category", "when": "datetime", "good": "boolean"}
 
@@ -102,7 +108,8 @@ def sound(score: Score) -> None:
 
 def test_fresh_real_rows_pass_everything(fresh: Scores):
     assert [s.name for s in fresh] == [
-        "shape", "pairs", "detection", "exact_copies", "near_copies", "dcr_share", "utility",
+        "shape", "pairs", "detection", "exact_copies", "near_copies", "dcr_share", "utility", "targets", "importance",
+        "coefficients", *Usual.gives,
     ]  # fmt: skip
     for score in fresh:
         sound(score)

@@ -12,7 +12,7 @@ WORKERS = 2
 """Metrics at a time: most of their time is spent in libraries that let others run. No figure hangs on it."""
 
 
-def judge(trial: Trial, metrics: Mapping[str, Metric], *, seed: int, watch: Watch, check: bool = True) -> Scores:
+def judge(trial: Trial, metrics: Mapping[str, Metric], *, seed: int, watch: Watch, check: bool = False) -> Scores:
     """The scores of these metrics, in this order.
 
     A metric's random numbers hang on the seed and its name alone, so adding one moves no other's figures.

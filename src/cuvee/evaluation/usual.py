@@ -184,14 +184,17 @@ def _pairs(compared: Compared) -> dict[str, Measure]:
 def _correlations(values: Floats) -> Floats:
     """Pearson's correlation of every two columns, (d, d), over the rows where both are known; NaN where one is flat."""
     known = (~np.isnan(values)).astype(np.float64)
-    scale = np.nanstd(values, axis=0) if len(values) else np.ones(values.shape[1])
-    filled = np.nan_to_num((values - np.nanmean(values, axis=0)) / np.where(scale > 0, scale, np.nan))
+    values = values / np.maximum(np.nanmax(np.abs(values), axis=0, initial=0.0), 1e-300)  # huge squares are not finite
     count = known.T @ known
+    own = np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known > 0, values - np.nansum(values, axis=0) / own, 0.0)
+    scale = np.sqrt((centred**2).sum(axis=0) / own)
+    filled = centred / np.where(scale > 1e-12, scale, np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         first = (filled.T @ known) / count
         square = (filled**2).T @ known / count - first**2
         cross = filled.T @ filled / count - first * first.T
-        return cross / np.sqrt(square * square.T)
+        return cross / np.sqrt(np.where(square > 1e-12, square, np.nan) * np.where(square > 1e-12, square, np.nan).T)
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -45,7 +45,7 @@ class Design:
                 out[:, place] = np.isnan(values)
             else:
                 # Beyond ten spreads a value says no more: one odd row must not settle a coefficient.
-                scaled = np.clip((values - centre) / spread, -10, 10)
+                scaled = np.clip(values / spread - centre / spread, -10, 10)
                 out[:, place] = np.where(np.isnan(scaled), 0.0, scaled)
         return out
 
@@ -73,11 +73,11 @@ def learn_design(encoder: Encoder, features: Floats) -> Design:
                 said = f"{feature.column} = {encoder.levels[feature.column][int(level)]}"
                 add(feature.column, said, (position, "level", level, 1.0))
         elif len(known) and known.min() < known.max():
-            low, high = np.quantile(known, [0.005, 0.995])
-            inner = np.clip(known, low, high)
-            spread = float(inner.std()) or float(known.std()) or 1.0
+            unit = float(np.abs(known).max())  # squares of huge numbers would not be finite
+            inner = np.clip(known / unit, *np.quantile(known / unit, [0.005, 0.995]))
+            spread = float(inner.std()) or float((known / unit).std()) or 1.0
             name = feature.column if feature.part == "" else f"{feature.part} of {feature.column}"
-            add(feature.column, name, (position, "number", float(inner.mean()), spread))
+            add(feature.column, name, (position, "number", float(inner.mean()) * unit, spread * unit))
         if FEWEST <= len(values) - len(known) <= len(values) - FEWEST:
             add(feature.column, f"{feature.column} is missing", (position, "null", 0.0, 1.0))
     return Design(tuple(names), tuple(columns), tuple(parts))

@@ -44,11 +44,12 @@ def least_squares(features: Floats, target: Floats) -> Fit:
     Source: White (1980), the sandwich, with the correction n / (n - features) of MacKinnon and White (1985), HC1.
     """
     rows, width = features.shape
+    unit = float(np.abs(target).max(initial=0.0)) or 1.0  # squares of huge numbers would not be finite
     inverse = np.linalg.pinv(features.T @ features + RIDGE * np.eye(width), hermitian=True)
-    coefficients = inverse @ (features.T @ target)
-    scores = features * (target - features @ coefficients)[:, None]
+    coefficients = inverse @ (features.T @ (target / unit))
+    scores = features * (target / unit - features @ coefficients)[:, None]
     spread = inverse @ (scores.T @ scores) @ inverse * (rows / max(rows - width, 1))
-    return Fit(coefficients, np.sqrt(np.maximum(np.diag(spread), 0)))
+    return Fit(coefficients * unit, np.sqrt(np.maximum(np.diag(spread), 0)) * unit)
 
 
 def logistic(features: Floats, target: Floats, *, start: Floats | None = None) -> Fit:
@@ -111,4 +112,5 @@ def overlap(first: Fit, second: Fit, *, width: float) -> Floats:
     low = np.maximum(first.coefficients - width * first.errors, second.coefficients - width * second.errors)
     high = np.minimum(first.coefficients + width * first.errors, second.coefficients + width * second.errors)
     lengths = 2 * width * np.stack([first.errors, second.errors])
-    return np.mean((high - low) / np.maximum(lengths, 1e-12), axis=0)
+    with np.errstate(over="ignore"):
+        return np.mean((high - low) / np.maximum(lengths, 1e-12), axis=0)

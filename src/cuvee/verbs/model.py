@@ -331,11 +331,19 @@ def evaluate(  # noqa: PLR0913 (what a user may say, each by its name)
     )
     chosen = list(entries("metrics")) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     specs = {
-        (m if isinstance(m, str) else name_of("metrics", type(spec))): spec
+        (m if isinstance(m, str) else _name(spec)): spec
         for m in chosen
         for spec in [m if isinstance(m, Metric) else choose("metrics", m)]
     }
     return judge(trial, specs, seed=seed, watch=watch, check=check)
+
+
+def _name(metric: Metric) -> str:
+    """The name of a metric in the registry; of one that is not there, its class's."""
+    try:
+        return name_of("metrics", type(metric))
+    except CuveeError:
+        return type(metric).__name__.lower()
 
 
 def _stated(data: Dataset) -> Sequence[Any]:

@@ -43,7 +43,7 @@ WIDTHS = ((2_000, 64), (10_000, 128), (1e12, 192))
 DEPTH, COMPONENTS = 2, 4
 """Blocks of layers on each side, and components of the distribution of a number given the latents."""
 LATENTS = 24
-SEEN, EPOCHS = 1_200_000, ((2_000, 30), (6_000, 50), (1e12, 80))
+SEEN, EPOCHS = 800_000, ((2_000, 30), (6_000, 45), (1e12, 55))
 """Rows are seen again until about this many were seen; those of a table of up to so many rows at most so often."""
 RATE = 0.09
 """The learning rate, times the root of the rows of a step."""
