@@ -1,5 +1,7 @@
 """Scores, blends, models and mixes as one page that a person can read and keep."""
 
+import json
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from cuvee.reporting.material import completed, gather
 from cuvee.reporting.page import page
 from cuvee.reporting.summary import summarise
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "report", "schema"]
 
 
 def report(
@@ -57,3 +59,8 @@ def report(
     )
     data = summarise(material, title=title, rng=np.random.default_rng(seed), shareable=shareable)
     return Report(page(data), data)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what a report writes beside its page."""
+    return json.loads((files("cuvee.reporting") / "report.schema.json").read_text("utf-8"))

@@ -107,7 +107,7 @@ def _regress(target: Target, tables: Mapping[Part, pl.DataFrame], compared: Comp
     train = tables["train"]
     kinds = dict(compared.kinds)
     task = target.task(train, kinds[target.column])
-    encoder = learn_encoder(list(tables.values()), kinds, without=(target.column,))
+    encoder = learn_encoder([t.select(list(kinds)) for t in tables.values()], kinds, without=(target.column,))
     if not encoder.features:
         return None
     known = words(target.of(train).drop_nulls())
