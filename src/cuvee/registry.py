@@ -230,6 +230,20 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
             "cuvee.evaluation.utility.queries:Queries", "your own SQL and regressions give the same", "needs queries"
         ),
         "copies": Entry("cuvee.evaluation.privacy.copies:Copies", "rows that repeat training rows", "needs a holdout"),
+        "membership": Entry(
+            "cuvee.evaluation.privacy.membership:Membership", "who was learned from can be told", "needs a holdout"
+        ),
+        "attributes": Entry(
+            "cuvee.evaluation.privacy.attributes:Attributes",
+            "values of training rows can be guessed",
+            "needs a holdout",
+        ),
+        "linkage": Entry(
+            "cuvee.evaluation.privacy.linkage:Linkage", "known values lead to training rows", "needs a holdout"
+        ),
+        "outliers": Entry(
+            "cuvee.evaluation.privacy.outliers:Outliers", "isolated training rows are exposed", "needs a holdout"
+        ),
         "usual": Entry("cuvee.evaluation.usual:Usual", "figures of other tools under their usual names", "all but ids"),
     },
 }

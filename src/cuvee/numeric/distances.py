@@ -122,6 +122,22 @@ def nearest(rows: Rows, others: Rows) -> Nearest:
     return Nearest(distance, ties)
 
 
+def nearest_places(rows: Rows, others: Rows) -> NDArray[np.int64]:
+    """The position of the nearest other row of each row, (n,); of several as near (but for rounding) any one.
+
+    Args:
+        rows: (n, width).
+        others: (m, width), m > 0.
+    """
+    table = np.ascontiguousarray(np.column_stack([others, (others**2).sum(axis=1)]).T)
+    places = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        squared = np.column_stack([-2 * block, np.ones(len(block), dtype=np.float32)]) @ table
+        places[start : start + _BLOCK] = squared.argmin(axis=1)
+    return places
+
+
 def nearer(first: Nearest, second: Nearest) -> Nearest:
     """The nearest of two sets of others, from what was found in each."""
     gap, same = first.distance**2 - second.distance**2, _same(first)

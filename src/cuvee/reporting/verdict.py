@@ -35,6 +35,11 @@ METRICS = {
         "Synthetic rows closer to a row the model saw than chance allows",
     ),
     "dcr_share": ("DCR share", "Synthetic rows whose nearest real row is one that the model saw; half is chance"),
+    "membership": ("Membership", "Rows the model saw that an attacker names, wrong on 1 % of other real rows"),
+    "membership_rare": ("Membership, isolated", "The same among the rows that lie far from all others"),
+    "attributes": ("Attributes", "How much better values of rows the model saw can be guessed than of other rows"),
+    "linkage": ("Linkage", "Rows the model saw that a few known values lead to"),
+    "outliers": ("Outliers", "Isolated rows the model saw that have a synthetic row too near"),
 }
 
 HALF_WAY = 50
