@@ -212,6 +212,10 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
     "metrics": {
         "shape": Entry("cuvee.evaluation.fidelity.shape:Shape", "each column by itself", "all but ids"),
         "pairs": Entry("cuvee.evaluation.fidelity.pairs:Pairs", "every two columns together", "all but ids"),
+        "triples": Entry("cuvee.evaluation.fidelity.triples:Triples", "every three columns together", "all but ids"),
+        "margins": Entry(
+            "cuvee.evaluation.fidelity.margins:Margins", "tails, repeated values, rare categories", "all but ids"
+        ),
         "detection": Entry(
             "cuvee.evaluation.fidelity.detection:Detection", "a learner tells them apart", "all but ids"
         ),

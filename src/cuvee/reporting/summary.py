@@ -35,7 +35,7 @@ EPOCHS = 200
 
 _DETAIL_KEYS = (
     "column", "left", "right", "columns", "group", "value", "floor", "ceiling", "real", "synthetic", "difference",
-    "share", "importance", "metric", "train", "holdout", "rows", "low", "high", "alarm", "says",
+    "share", "importance", "metric", "train", "holdout", "rows", "low", "high", "alarm", "says", "attack",
 )  # fmt: skip
 _LIBRARIES = ("cuvee", "polars", "numpy", "scipy", "scikit-learn", "lightgbm", "duckdb", "pyarrow")
 _SECRET = re.compile(r"(?<=://)[^/\s'\"@]*@")

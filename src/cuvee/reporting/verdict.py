@@ -20,6 +20,10 @@ RULE = (
 METRICS = {
     "shape": ("Shape", "How well each column by itself agrees with the real one"),
     "pairs": ("Pairs", "How well each pair of columns goes together as in the real rows"),
+    "triples": ("Triples", "How well each three columns go together as in the real rows"),
+    "tails": ("Tails", "Whether as many rows lie beyond the outer quantiles as of the real rows"),
+    "rounding": ("Repeated values", "Whether as many rows lie on the commonest values as of the real rows"),
+    "rare": ("Rare categories", "Whether rare categories are as frequent as in the real rows, and none is invented"),
     "detection": ("Detection", "How well a classifier tells synthetic rows from real ones"),
     "utility": ("Utility", "How well a model trained on synthetic rows predicts real ones"),
     "targets": (

@@ -18,6 +18,9 @@ from cuvee.testing.require import fingerprint, require, untouched
 PREDICT = "member"
 """The target of utility in the planted table."""
 
+QUERIES = ("select member, avg(income) as income from data group by member", "income ~ age")
+"""What is asked of the planted table."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Case:
@@ -36,7 +39,7 @@ class _Case:
     def trial(self, synthetic: pl.DataFrame, *, holdout: bool = True) -> Trial:
         held = Dataset.of(self.holdout, name="people") if holdout else None
         train, made = Dataset.of(self.train, name="people"), Dataset.of(synthetic, name="people")
-        return make_trial(train, held, made, predict=PREDICT, rng=np.random.default_rng(0))
+        return make_trial(train, held, made, predict=PREDICT, rng=np.random.default_rng(0), queries=QUERIES)
 
 
 def check_metric(spec: Metric | Callable[[], Metric], *, rows: int = 400, tolerance: float = 0.1) -> None:

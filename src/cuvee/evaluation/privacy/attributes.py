@@ -5,7 +5,7 @@ A leak is the advantage: how much more often the same attacker is right on train
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.privacy.alarms import ALPHA, obstacle, seen, unknown
 from cuvee.evaluation.privacy.cells import Cells, entropy, joint, learn_cells
 from cuvee.evaluation.privacy.nearness import learn_space
@@ -58,7 +58,7 @@ class Attributes(Metric):
     Holm's correction.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "privacy"
+    family: ClassVar[Family] = "privacy"
 
     queries_max: int = Field(3000, ge=100, description="Rows of train, and of the holdout, that are attacked at most.")
     rows_max: int = Field(25_000, ge=100, description="Synthetic rows that are searched at most.")
@@ -81,7 +81,7 @@ class Attributes(Metric):
         attacks: list[_Attack] = []
         for column in chosen:
             attacks += _attack(column, cells, compared, targets, made, seed=int(rng.integers(2**31)))
-        return (_judged(attacks, compared.note),)
+        return (_judged(attacks, made.height / trial.synthetic.frame.height, compared.note),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _model_guess(
     return classes[said.argmax(axis=1) if task == "classes" else (said > 0.5).astype(np.int64)]
 
 
-def _judged(attacks: list[_Attack], note: str) -> Score:
+def _judged(attacks: list[_Attack], coverage: float, note: str) -> Score:
     corrected = holm(np.array([a.p for a in attacks]))
     best = attacks[int(np.argmin(corrected))]
     leaking = bool(corrected.min() < ALPHA["attributes"])
@@ -196,6 +196,7 @@ def _judged(attacks: list[_Attack], note: str) -> Score:
         for most in [max(b.rows for b in attacks)]
         for a in attacks
     )
+    leak = min(1.0, leak / coverage)
     said = f"Values of {best.column} leak" if leaking else "No sign of attribute inference"
     verdict = (
         f"{said}: the strongest attack ({best.attack} on {best.column}) is right on {best.right / best.rows:.1%} of "

@@ -1,14 +1,14 @@
 """Linkage: whether rows that a few known values make unique are given away by the synthetic rows."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.privacy.alarms import ALPHA, obstacle, seen, unknown
 from cuvee.evaluation.privacy.cells import Cells, joint, learn_cells
 from cuvee.evaluation.trial import compare
@@ -41,7 +41,7 @@ class Linkage(Metric):
     Source: Sweeney (2002) for quasi-identifiers; Fisher's exact test of train against holdout.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "privacy"
+    family: ClassVar[Family] = "privacy"
 
     rows_max: int = Field(40_000, ge=100, description="Real rows of each table that are looked at, at most.")
 

@@ -6,7 +6,7 @@ AUC, hide the few that leak; they are only shown.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.privacy.alarms import ALPHA, obstacle, seen, unknown
 from cuvee.evaluation.privacy.targets import Targets, draw_targets, isolated
 from cuvee.evaluation.trial import Compared, compare
@@ -52,7 +52,7 @@ class Membership(Metric):
     al. (2023) for isolated rows.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "privacy"
+    family: ClassVar[Family] = "privacy"
     gives: ClassVar[tuple[str, ...]] = ("membership", "membership_rare")
 
     queries_max: int = Field(6000, ge=100, description="Rows of train, and of the holdout, that are attacked at most.")
@@ -67,11 +67,11 @@ class Membership(Metric):
         groups = _groups(trial, compared, targets, scores)
         rare = isolated(targets.reference, ISOLATED, ISOLATED_ROWS)
         return (
-            _judged("membership", scores, targets.rows, compared, groups),
+            _judged("membership", scores, (targets.rows, targets.coverage), compared, groups),
             _judged(
                 "membership_rare",
                 {n: s[rare] for n, s in scores.items()},
-                int(rare[: targets.rows].sum()),
+                (int(rare[: targets.rows].sum()), targets.coverage),
                 compared,
                 (),
             ),
@@ -101,8 +101,10 @@ class _Group:
 
 
 def _judged(
-    name: str, scores: dict[str, Floats], members: int, compared: Compared, groups: tuple[_Group, ...]
+    name: str, scores: dict[str, Floats], seen_rows: tuple[int, float], compared: Compared, groups: tuple[_Group, ...]
 ) -> Score:
+    """The score; `seen_rows` are the members, and the share of synthetic rows that was looked at."""
+    members, coverage = seen_rows
     controls = len(next(iter(scores.values()))) - members
     if members < ISOLATED_ROWS // 2 or controls < ISOLATED_ROWS // 2:
         return unknown(name, f"only {members} training and {controls} holdout rows could be compared")
@@ -115,6 +117,7 @@ def _judged(
     told = bool(corrected[best] < ALPHA[name])
     rows = "the rows" if name == "membership" else "the isolated rows"
     smallest = min(smallest_tail(members, controls, t.allowed, ALPHA[name] / len(tried)) for _, _, t in tried)
+    smallest = min(1.0, smallest / coverage)  # a row whose copy was not looked at does not show
     said = f"The synthetic rows tell of {rows} that they were learned from" if told else "No sign of membership"
     where = "".join(f" It shows among the rows with {g.column} = {g.level}." for g in leaking[:3])
     verdict = (

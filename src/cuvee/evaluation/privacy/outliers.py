@@ -1,12 +1,12 @@
 """Outlier exposure: whether the most isolated training rows have a synthetic row nearer than chance brings one."""
 
-from typing import ClassVar, Literal, final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from cuvee.core import Metric, Score, Trial
+from cuvee.core import Family, Metric, Score, Trial
 from cuvee.evaluation.privacy.alarms import ALPHA, obstacle, seen, unknown
 from cuvee.evaluation.privacy.targets import draw_targets, isolated
 from cuvee.evaluation.trial import compare
@@ -33,7 +33,7 @@ class Outliers(Metric):
     Source: Meeus et al. (2023), Achilles' heels, for whom to look at; the test is `cuvee.numeric.attacks.tail_attack`.
     """
 
-    family: ClassVar[Literal["fidelity", "utility", "privacy"]] = "privacy"
+    family: ClassVar[Family] = "privacy"
 
     queries_max: int = Field(6000, ge=100, description="Rows of train, and of the holdout, that are looked at most.")
 
@@ -51,6 +51,7 @@ class Outliers(Metric):
         tail = tail_attack(members, controls, RATE)
         exposed = tail.p < ALPHA["outliers"]
         leak = smallest_tail(len(members), len(controls), tail.allowed, ALPHA["outliers"])
+        leak = min(1.0, leak / targets.coverage)
         said = "Synthetic rows come too near to isolated training rows" if exposed else "No sign of exposed outliers"
         verdict = (
             f"{said}: {tail.rate:.1%} of the {len(members)} most isolated training rows have a synthetic row as near, "

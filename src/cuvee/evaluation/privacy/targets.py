@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cuvee.core import Trial
 from cuvee.evaluation.privacy.nearness import learn_space
 from cuvee.evaluation.trial import Compared
-from cuvee.learners.encode import shuffled
 from cuvee.numeric.distances import nearest
 
 Floats = NDArray[np.float64]
@@ -45,20 +44,19 @@ class Targets:
 
 def draw_targets(trial: Trial, holdout: pl.DataFrame, compared: Compared, *, most: int, rng: Generator) -> Targets:
     """At most so many members and controls; half of the holdout or more is the reference."""
-    encoder = compared.encoder
-    tables = [trial.train.frame, holdout, trial.synthetic.frame]
-    train, held, made = (t[shuffled(encoder.matrix(t), rng=rng)] for t in tables)
-    rows = min(train.height, held.height // 2, most)
-    members, controls = train[:rows], held[:rows]
-    space = learn_space((trial.train.frame, holdout), trial.synthetic.frame, encoder)
+    rows = min(trial.train.frame.height, holdout.height // 2, most)
+    members = compared.sample("train", rows, rng=rng)
+    held = compared.sample("holdout", rows + REFERENCE_MAX, rng=rng)
+    looked = compared.sample("synthetic", REFERENCE_MAX, rng=rng)
+    controls, reference = held[:rows], held[rows:]
+    space = learn_space((trial.train.frame, holdout), trial.synthetic.frame, compared.encoder)
     points = np.concatenate([space.points(members), space.points(controls)])
-    reference, looked = held[rows : rows + REFERENCE_MAX], made[:REFERENCE_MAX]
     return Targets(
         members,
         controls,
         nearest(points, space.points(reference)).distance,
         nearest(points, space.points(looked)).distance,
-        looked.height / made.height,
+        looked.height / trial.synthetic.frame.height,
     )
 
 
