@@ -30,7 +30,7 @@ def made() -> tuple[Scores, pl.DataFrame]:
         pl.when(pl.int_range(pl.len()) < 6).then(pl.lit("Hidden")).otherwise("city").alias("city")
     )
     synthetic = synthetic.with_columns(
-        pl.when(pl.int_range(pl.len()) < 6).then(pl.lit("Rare")).otherwise("city").alias("city")
+        pl.when(pl.int_range(pl.len()) < 6).then(pl.lit("Oddtown")).otherwise("city").alias("city")
     )
     queries = ("select city, avg(income) as pay from data group by city",)
     return cuvee.evaluate(synthetic, train=rare, holdout=holdout, predict="member", queries=queries), synthetic
@@ -51,7 +51,7 @@ def test_it_holds_no_exact_figure_and_no_rare_value(made: tuple[Scores, pl.DataF
     page = cuvee.report(scores, synthetic=synthetic, shareable=True)
     whole = page.html + page.to_json()
     assert "Hidden" not in whole
-    assert "Rare" not in whole
+    assert "Oddtown" not in whole
     assert "Ghent" in whole  # of many synthetic rows
     assert "avg(income)" not in whole
     assert not re.search(r"\b612\b", whole.replace("&nbsp;", " "))

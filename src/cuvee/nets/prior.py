@@ -43,16 +43,35 @@ class Mixture:
             result[mine] = self.means[k] + noise[mine] @ self.factors[k].T
         return result
 
-    def log_parts(self, points: Tensor) -> Tensor:
-        """(n, k), the log density of each component times its share at points, (n, d)."""
-        inverse = torch.linalg.inv(self.factors)
-        size = self.factors.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * points.shape[1] * log(2 * pi)
-        moved = torch.einsum("kij,nj->nki", inverse, points) - torch.einsum("kij,kj->ki", inverse, self.means)
-        return self.shares.log() - size - 0.5 * (moved**2).sum(2)
+    def log_parts(self, points: Tensor, products: Tensor) -> Tensor:
+        """(n, k), the log density of each component times its share.
+
+        The quadratic form is linear in the products of coordinates, so that all components take one product of
+        matrices.
+
+        Args:
+            points: (n, d), in double precision, which the cancellation takes.
+            products: (n, d (d + 1) / 2), of `products_of`.
+        """
+        inverse = torch.linalg.inv(self.factors.double())
+        precision = inverse.mT @ inverse
+        size = self.factors.double().diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * points.shape[1] * log(2 * pi)
+        towards = (precision @ self.means.double()[:, :, None])[:, :, 0]
+        constant = self.shares.double().log() - size - 0.5 * (towards * self.means).sum(1)
+        first, second = torch.triu_indices(points.shape[1], points.shape[1])
+        twice = torch.where(first == second, 0.5, 1.0).double()
+        return constant + points @ towards.T - products @ (precision[:, first, second] * twice).T
 
     def log_prob(self, points: Tensor) -> Tensor:
         """(n,), in nats."""
-        return torch.cat([self.log_parts(p).logsumexp(1) for p in points.split(PART)])
+        parts = (part.double() for part in points.split(PART))
+        return torch.cat([self.log_parts(p, products_of(p)).logsumexp(1) for p in parts]).to(points.dtype)
+
+
+def products_of(points: Tensor) -> Tensor:
+    """The products of every two coordinates, (n, d (d + 1) / 2), in the order of `torch.triu_indices`."""
+    first, second = torch.triu_indices(points.shape[1], points.shape[1])
+    return points[:, first] * points[:, second]
 
 
 def fit_mixture(points: Tensor, components: int, *, floor: float, least: float, generator: torch.Generator) -> Mixture:
@@ -85,19 +104,23 @@ def _round(points: Tensor, mixture: Mixture, whole: Tensor, *, floor: float, lea
     """One round: a better mixture, and the mean log density of the one before."""
     k, d = mixture.means.shape
     counts, sums = points.new_zeros(k), points.new_zeros(k, d)
-    squares, score = points.new_zeros(k, d * d), 0.0
+    squares, score = points.new_zeros(k, d * (d + 1) // 2), 0.0
     for part in points.split(PART):
-        logs = mixture.log_parts(part)
+        products = products_of(part)
+        logs = mixture.log_parts(part, products)
         total = logs.logsumexp(1, keepdim=True)
         weights = (logs - total).exp()
         counts += weights.sum(0)
         sums += weights.T @ part
-        squares += weights.T @ (part[:, :, None] * part[:, None, :]).flatten(1)
+        squares += weights.T @ products
         score += float(total.sum())
     kept = counts >= min(least, float(counts.max()))
     counts, sums, squares = counts[kept], sums[kept], squares[kept]
     means = sums / counts[:, None]
-    spread = squares.view(-1, d, d) / counts[:, None, None] - means[:, :, None] * means[:, None, :]
+    first, second = torch.triu_indices(d, d)
+    whole_squares = points.new_zeros(len(counts), d, d)
+    whole_squares[:, first, second] = whole_squares[:, second, first] = squares
+    spread = whole_squares / counts[:, None, None] - means[:, :, None] * means[:, None, :]
     # A component of few points is drawn towards the shape of all: as if it had d points of it.
     share = (counts / (counts + d))[:, None, None]
     spread = share * spread + (1 - share) * whole / len(mixture.means) ** (2 / d)
