@@ -25,6 +25,7 @@ METRICS = {
     "rounding": ("Repeated values", "Whether as many rows lie on the commonest values as of the real rows"),
     "rare": ("Rare categories", "Whether rare categories are as frequent as in the real rows, and none is invented"),
     "detection": ("Detection", "How well a classifier tells synthetic rows from real ones"),
+    "slices": ("Slices", "The group of rows, in words, whose share differs most from the real one"),
     "utility": ("Utility", "How well a model trained on synthetic rows predicts real ones"),
     "targets": (
         "Further targets",
