@@ -220,6 +220,7 @@ REGISTRY: Mapping[Group, Mapping[str, Entry]] = {
             "cuvee.evaluation.fidelity.detection:Detection", "a learner tells them apart", "all but ids"
         ),
         "slices": Entry("cuvee.evaluation.fidelity.slices:Slices", "the worst groups of rows, in words", "all but ids"),
+        "groups": Entry("cuvee.evaluation.fidelity.groups:Groups", "columns within each group", "all but ids"),
         "utility": Entry(
             "cuvee.evaluation.utility.utility:Utility", "train on synthetic, test on real", "needs predict"
         ),

@@ -26,6 +26,7 @@ METRICS = {
     "rare": ("Rare categories", "Whether rare categories are as frequent as in the real rows, and none is invented"),
     "detection": ("Detection", "How well a classifier tells synthetic rows from real ones"),
     "slices": ("Slices", "The group of rows, in words, whose share differs most from the real one"),
+    "groups": ("Groups", "How well columns agree with the real ones within each group of rows"),
     "utility": ("Utility", "How well a model trained on synthetic rows predicts real ones"),
     "targets": (
         "Further targets",

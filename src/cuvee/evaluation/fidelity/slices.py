@@ -22,29 +22,20 @@ Matches = NDArray[np.float32]
 FEWEST = 100
 """Rows a side below which nothing is said."""
 
-COLUMNS = 60
-"""Columns whose conditions are looked at, the ones most apart first."""
-
-TESTED, SHOWN = 20, 5
-"""Slices that are tested, and that are named, at most."""
+COLUMNS, TESTED, SHOWN = 60, 20, 5
+"""Columns whose conditions are looked at (the ones most apart), slices that are tested, and that are named, at most."""
 
 LEVEL = 0.01
 """The chance that a trial without any fault names a slice (Holm, over the slices tested)."""
 
-EXPECTED = 10
-"""Slices with fewer rows on both sides together are not looked at."""
-
-SAID = 5
-"""Where fewer real rows are in a slice, their number is not told."""
+EXPECTED, SAID = 10, 5
+"""Slices with fewer rows on both sides together are not looked at; fewer real rows than these are not counted out."""
 
 FACTOR, SHARE = 1.25, 0.005
 """A slice warns where it is off by more than this factor, and by more than this share of the rows."""
 
-OVERLAP = 0.5
-"""Two slices are near-duplicates where they share more than this of their rows (Jaccard)."""
-
-_LOOKED = 400
-"""Slices among which those that are not near-duplicates are sought."""
+OVERLAP, _LOOKED = 0.5, 400
+"""Near-duplicates share more than this of their rows (Jaccard); among so many slices others are sought."""
 
 
 @final
