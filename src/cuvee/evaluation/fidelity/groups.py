@@ -119,7 +119,9 @@ def _pairs(columns: Sequence[Cut], codes: Mapping[int, Codes]) -> tuple[list[tup
 def _compare(rows: Mapping[str, Floats], codes: Mapping[str, Mapping[int, Codes]], group: Cut, other: Cut) -> _Pair:
     categorical = other.feature.categorical
     # Of a category the common levels stand alone and the others count as one.
-    values = {p: codes[p][other.place] + 1.0 if categorical else m[:, other.place] for p, m in rows.items()}
+    values = {
+        p: (codes[p][other.place] + 1).astype(np.float64) if categorical else m[:, other.place] for p, m in rows.items()
+    }
     of = {p: c[group.place] for p, c in codes.items()}
     groups = _groups(group, of["train"])
     total = sum(int((of["train"] == g).sum()) for g in groups)
@@ -144,7 +146,7 @@ def _compare(rows: Mapping[str, Floats], codes: Mapping[str, Mapping[int, Codes]
             ratio = size_ratio(sizes, (sizes[0], round(made)))
             ceiling += share * (1 - min(1.0, at_other_size(fresh.distance, fresh.expected, ratio)))
             held += share
-    row = {"left": group.title, "right": other.title, "value": value, "floor": floor}
+    row: dict[str, Any] = {"left": group.title, "right": other.title, "value": value, "floor": floor}
     row["ceiling"] = ceiling / held if held else None
     return _Pair(row, best, added["train"], added["synthetic"])
 

@@ -99,7 +99,9 @@ class _Slice:
         """Fisher's exact test, two-sided."""
         from scipy.stats import fisher_exact
 
-        return float(fisher_exact([[self.made, self.among - self.made], [self.real, self.of - self.real]])[1])
+        table = [[self.made, self.among - self.made], [self.real, self.of - self.real]]
+        found: Any = fisher_exact(table)
+        return float(found.pvalue)
 
     @property
     def ratio(self) -> float:
@@ -211,7 +213,8 @@ def _holm(tested: Sequence[_Slice]) -> list[_Slice]:
 
 def _says(one: _Slice) -> str:
     few = one.real < SAID
-    times = f"{'at least ' if few else ''}{one.ratio:.2g} times as many"
+    ratio = f"{one.ratio:.2g}" if one.ratio < 10 else f"{one.ratio:.0f}"
+    times = f"{'at least ' if few else ''}{ratio} times as many"
     shares = f"{_percent(one.made / one.among)} instead of {'less than ' if few else ''}"
     return f"Synthetic rows have {times} rows with {one.says}: {shares}{_percent(max(one.real, SAID) / one.of)}."
 
@@ -221,8 +224,8 @@ def _percent(share: float) -> str:
 
 
 def _note(trial: Trial, compared: Compared, most: int) -> str:
-    cut = max(len(compared.matrix(p)) for p in compared.parts) > most
-    drawn = f" At most {most:,} rows a side, drawn at random." if cut else ""
+    drawn = f" At most {most:,} rows a side, drawn at random."
+    drawn = drawn if max(len(compared.matrix(p)) for p in compared.parts) > most else ""
     held = " The real rows are the training rows, for want of a holdout." if trial.holdout is None else ""
     return compared.note + drawn + held
 
