@@ -19,11 +19,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Matches = NDArray[np.float32]
 
-FEWEST = 100
-"""Rows a side below which nothing is said."""
-
-COLUMNS, TESTED, SHOWN = 60, 20, 5
-"""Columns whose conditions are looked at (the ones most apart), slices that are tested, and that are named, at most."""
+FEWEST, COLUMNS, TESTED, SHOWN = 100, 60, 20, 5
+"""Rows a side that are needed; at most so many columns are searched, slices tested, and slices named."""
 
 LEVEL = 0.01
 """The chance that a trial without any fault names a slice (Holm, over the slices tested)."""
@@ -99,8 +96,7 @@ class _Slice:
         """Fisher's exact test, two-sided."""
         from scipy.stats import fisher_exact
 
-        table = [[self.made, self.among - self.made], [self.real, self.of - self.real]]
-        found: Any = fisher_exact(table)
+        found: Any = fisher_exact([[self.made, self.among - self.made], [self.real, self.of - self.real]])
         return float(found.pvalue)
 
     @property
@@ -224,8 +220,8 @@ def _percent(share: float) -> str:
 
 
 def _note(trial: Trial, compared: Compared, most: int) -> str:
-    drawn = f" At most {most:,} rows a side, drawn at random."
-    drawn = drawn if max(len(compared.matrix(p)) for p in compared.parts) > most else ""
+    cut = any(len(compared.matrix(p)) > most for p in compared.parts)
+    drawn = f" At most {most:,} rows a side, drawn at random." if cut else ""
     held = " The real rows are the training rows, for want of a holdout." if trial.holdout is None else ""
     return compared.note + drawn + held
 
